@@ -42,6 +42,15 @@ impl FreeAt {
         })
     }
 
+    /// Another step size than the whole radius.
+    pub fn with_step(self, step: f64) -> Result<Self, ParamError> {
+        let spec = PerturbationSpec {
+            size: StepSize::Absolute(step),
+            ..*self.perturbation.spec()
+        };
+        Ok(Self { perturbation: spec.check()?, ..self })
+    }
+
     /// The carried perturbation of this batch: its first slots, zero where there is none yet.
     fn carried_delta<const D: usize>(&self, clean: &Tensor<D>, carried: &Carried<D>) -> Tensor<D> {
         match &carried.delta {
