@@ -223,6 +223,25 @@ mod tests {
         }
     }
 
+    /// Made with the Python package tensorboard 2.21.0: `RecordWriter` over `Event(wall_time=1.5, ...)`.
+    #[test]
+    fn records_match_tensorboards_own() {
+        for (event, record) in [
+            (version_event(1.5), "1800000000000000a37f4b2209000000000000f83f1a0d627261696e2e4576656e743a322a28646c"),
+            (restart_event(1.5, 300), "100000000000000095fbfe1809000000000000f83f10ac023a020801713b788a"),
+            (
+                scalar_event(1.5, 300, &[("train/loss", 0.25), ("clean", -1.0)]),
+                concat!(
+                    "2f000000000000006d5d1d5009000000000000f83f10ac022a210a110a0a747261696e2f6c6f737315000080",
+                    "3e0a0c0a05636c65616e15000080bf069507b0",
+                ),
+            ),
+        ] {
+            let hex: String = frame(&event).iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(hex, record);
+        }
+    }
+
     fn stamp(name: &Path) -> u64 {
         let name = name.file_name().and_then(|n| n.to_str()).expect("a name");
         name.split('.').nth(3).expect("a stamp").parse().expect("a number")

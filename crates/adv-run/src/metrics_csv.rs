@@ -177,10 +177,12 @@ fn header(columns: &[&str]) -> Result<String, MetricsError> {
 /// Puts `bytes` at `path` so that a crash at any moment leaves the old file or the new one.
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), MetricsError> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut draft = tempfile::NamedTempFile::new_in(folder).map_err(failed("make a draft of", path))?;
-    draft.write_all(bytes).map_err(failed("write", path))?;
-    draft.as_file().sync_all().map_err(failed("sync", path))?;
-    draft.persist(path).map_err(|error| failed("replace", path)(error.error))?;
+    // One run writes here, so a fixed name does, and a draft that a crash left behind is simply overwritten.
+    let draft = path.with_extension("csv.new");
+    let mut file = File::create(&draft).map_err(failed("create", &draft))?;
+    file.write_all(bytes).map_err(failed("write to", &draft))?;
+    file.sync_all().map_err(failed("sync", &draft))?;
+    std::fs::rename(&draft, path).map_err(failed("replace", path))?;
     // The new name itself has to reach the disk; where folders cannot be opened as files, the system sees to it.
     if let Ok(folder) = File::open(folder) {
         folder.sync_all().map_err(failed("sync the folder of", path))?;

@@ -12,9 +12,9 @@ use super::ticks::Axis;
 /// Drawing units per CSS pixel: plotters places everything on whole numbers, and on a coarser grid curves show steps.
 const FINE: f64 = 10.0;
 /// Text height in CSS pixels.
-pub(super) const FONT: f64 = 12.0;
+pub(super) const FONT: f64 = 13.0;
 /// A cautious mean width of a character at that height.
-pub(super) const CHARACTER: f64 = 6.6;
+pub(super) const CHARACTER: f64 = 7.6;
 /// How many series colours the style sheet has.
 pub(super) const COLOURS: usize = 8;
 

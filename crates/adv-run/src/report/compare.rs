@@ -1,7 +1,7 @@
 //! The report of a comparison of methods.
 
 use super::html::{Cell, appendix, escape, gradients, page, section, table, tables};
-use super::run::{decimal, percent, thousands};
+use super::run::{decimal, interval, percent, thousands};
 use super::scatter::{self, CostPoint};
 use super::{CompareReport, MethodResult, ReportError};
 
@@ -20,7 +20,7 @@ pub fn render(report: &CompareReport) -> Result<String, ReportError> {
         body.push_str(&section(
             "Robustness against cost",
             &format!(
-                "<p>One point a method; further up is more robust, further left is cheaper. Attack: {}. Whiskers: 95 % \
+                "<p>Attack: {}. One point a method: further up is more robust, further left is cheaper. Whiskers are 95 % \
                  intervals over the test samples, for one training seed.</p>\n<div class=\"charts\">\n{pictures}</div>\n",
                 escape(&report.attack)
             ),
@@ -40,7 +40,6 @@ fn methods(report: &CompareReport) -> String {
     let best = report.methods.iter().map(|m| m.robust.value()).fold(0.0, f64::max);
     let row = |method: &MethodResult| {
         let robust = percent(method.robust.value());
-        let (low, high) = method.robust.wilson();
         vec![
             Cell::text(&method.name),
             Cell::number(&decimal(method.epochs)),
@@ -48,7 +47,7 @@ fn methods(report: &CompareReport) -> String {
             Cell::number(&format!("{:.1}", method.seconds)),
             Cell::number(&percent(method.clean.value())),
             if method.robust.value() == best { Cell::best(&robust) } else { Cell::number(&robust) },
-            Cell::number(&format!("{} – {}", percent(low), percent(high))),
+            Cell::number(&interval(method.robust.wilson())),
             Cell::text(&method.checkpoint),
         ]
     };

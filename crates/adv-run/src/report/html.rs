@@ -28,8 +28,8 @@ pub(super) fn page(title: &str, subtitle: &str, warnings: &[String], body: &str)
     let (title, subtitle) = (escape(title), escape(subtitle));
     let mut callout = String::new();
     if !warnings.is_empty() {
-        let items: String = warnings.iter().map(|w| format!("<li>{}</li>", escape(w))).collect();
-        callout = format!("<aside class=\"warning\" role=\"note\" aria-label=\"Warnings\"><ul>{items}</ul></aside>\n");
+        let items: String = warnings.iter().map(|w| format!("<p>{}</p>", escape(w))).collect();
+        callout = format!("<aside class=\"warning\" role=\"note\" aria-label=\"Warnings\">{items}</aside>\n");
     }
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -89,7 +89,8 @@ impl Cell {
 pub(super) fn table(caption: &str, head: &[Cell], rows: &[Vec<Cell>]) -> String {
     let caption = escape(caption);
     let mut html = format!(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\">\n<table>\n<caption>{caption}</caption>\n<thead><tr>"
+        "<figure class=\"table\"><figcaption>{caption}</figcaption>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" \
+         aria-label=\"{caption}\">\n<table aria-label=\"{caption}\">\n<thead><tr>"
     );
     head.iter().for_each(|cell| cell.write(&mut html, "th", " scope=\"col\""));
     html.push_str("</tr></thead>\n<tbody>\n");
@@ -101,7 +102,7 @@ pub(super) fn table(caption: &str, head: &[Cell], rows: &[Vec<Cell>]) -> String 
         }
         html.push_str("</tr>\n");
     }
-    html.push_str("</tbody>\n</table>\n</div>\n");
+    html.push_str("</tbody>\n</table>\n</div>\n</figure>\n");
     html
 }
 
@@ -187,13 +188,26 @@ pub(super) fn gradients(rows: &[GradientRow]) -> Result<String, ReportError> {
         for (model, map) in &row.maps {
             let scale = map.max_abs();
             let alt = format!("input gradient of {model} at an image of class {}", row.label);
-            let caption = format!("{}<br><span class=\"num\">max {scale:.1e}</span>", escape(model));
+            let caption = format!("{}<br><span class=\"num\">max {}</span>", escape(model), significant(scale));
             pictures.push(Picture::signed(map, scale, &alt, caption)?);
         }
         html.push_str(&sample(&pictures));
     }
     html.push_str("</div>\n");
     Ok(html)
+}
+
+/// Two significant digits, with an exponent only where the plain number would be long.
+fn significant(value: f32) -> String {
+    match value {
+        v if v == 0.0 => "0".into(),
+        v if !(1e-3..1e4).contains(&v) => format!("{v:.1e}"),
+        v if v >= 10.0 => format!("{v:.0}"),
+        v if v >= 1.0 => format!("{v:.1}"),
+        v if v >= 0.1 => format!("{v:.2}"),
+        v if v >= 0.01 => format!("{v:.3}"),
+        v => format!("{v:.4}"),
+    }
 }
 
 /// Specification, environment and notes: the end of every report.

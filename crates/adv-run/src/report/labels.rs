@@ -60,7 +60,10 @@ fn candidates((x, y): (f64, f64), width: f64, height: f64) -> Vec<Rect> {
     let at = |x: f64, y: f64| Rect { x, y, width, height };
     let beside = |dy: f64, gap: f64| [at(x + gap, y - height / 2.0 + dy), at(x - gap - width, y - height / 2.0 + dy)];
     let mut places = Vec::from(beside(0.0, GAP));
-    places.extend([at(x - width / 2.0, y - GAP - height), at(x - width / 2.0, y + GAP)]);
+    // Above and below: centred, then flush with the point's left and right edge for points near a border.
+    for left in [x - width / 2.0, x - 5.0, x + 5.0 - width] {
+        places.extend([at(left, y - GAP - height), at(left, y + GAP)]);
+    }
     for step in 1..=24 {
         let dy = f64::from(step) * height / 2.0;
         let gap = GAP + f64::from(step.min(6)) * 2.0;

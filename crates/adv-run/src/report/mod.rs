@@ -14,6 +14,9 @@ mod scatter;
 mod stats;
 mod ticks;
 
+#[cfg(test)]
+mod tests;
+
 pub use compare::render as render_comparison;
 pub use image::Image;
 pub use run::render as render_run;

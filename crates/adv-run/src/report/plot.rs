@@ -30,7 +30,7 @@ pub(super) fn figure(chart: &Chart) -> Result<String, ReportError> {
     let y = linear(y_min, y_max, 5, chart.unit);
     let widest = y.ticks.iter().map(|(_, label)| label.chars().count()).max().unwrap_or(0);
     let left = widest as f64 * CHARACTER + 14.0;
-    let layout = Layout { width: 400.0, height: 250.0, left, right: 14.0, top: 10.0, bottom: 44.0 };
+    let layout = Layout { width: 400.0, height: 250.0, left, right: 14.0, top: 10.0, bottom: 46.0 };
 
     let names: Vec<&str> = chart.curves.iter().map(|c| c.name.as_str()).collect();
     let alt = format!("Line chart of {}: {} by {}", chart.title, names.join(", "), chart.x_name);

@@ -57,7 +57,7 @@ fn attacks(results: &[AttackResult], checkpoint: &str) -> String {
                 Cell::html(escape(&result.name) + &detail),
                 Cell::number(&percent(share)),
                 Cell::html(bar(share, low, high)),
-                Cell::number(&format!("{} – {}", percent(low), percent(high))),
+                Cell::number(&interval((low, high))),
                 Cell::number(&thousands(result.accuracy.trials())),
             ]
         })
@@ -83,8 +83,12 @@ fn bar(share: f64, low: f64, high: f64) -> String {
 }
 
 fn ledger(account: &Ledger) -> String {
-    let head = ["Per mini-batch", "Theory", "Total"].map(Cell::number);
-    let head: Vec<_> = std::iter::once(Cell::text("Passes")).chain(head).chain([Cell::text("")]).collect();
+    // An account without a theory, such as an evaluation's, has no columns for one.
+    let has_theory = account.rows.iter().any(|row| row.theory_per_batch.is_some());
+    let mut head = vec![Cell::text("Passes"), Cell::number("Total"), Cell::number("Per mini-batch")];
+    if has_theory {
+        head.extend([Cell::number("In theory"), Cell::text("")]);
+    }
     let row = |row: &LedgerRow| {
         let measured = row.measured as f64 / account.mini_batches.max(1) as f64;
         let (theory, verdict) = match row.theory_per_batch {
@@ -93,13 +97,12 @@ fn ledger(account: &Ledger) -> String {
             Some(theory) if (measured - theory).abs() < 1e-6 => (decimal(theory), "equal".into()),
             Some(theory) => (decimal(theory), "<strong class=\"bad\">differs</strong>".into()),
         };
-        vec![
-            Cell::text(&row.pass),
-            Cell::number(&decimal(measured)),
-            Cell::number(&theory),
-            Cell::number(&thousands(row.measured)),
-            Cell::html(verdict),
-        ]
+        let total = Cell::number(&thousands(row.measured));
+        let mut cells = vec![Cell::text(&row.pass), total, Cell::number(&decimal(measured))];
+        if has_theory {
+            cells.extend([Cell::number(&theory), Cell::html(verdict)]);
+        }
+        cells
     };
     let rows: Vec<_> = account.rows.iter().map(row).collect();
     table(&format!("{}, {} mini-batches", account.title, thousands(account.mini_batches)), &head, &rows)
@@ -120,7 +123,7 @@ fn images(rows: &[ImageRow]) -> Result<String, ReportError> {
         let adversarial_alt = format!("adversarial image of class {}, predicted {}", row.label, row.adversarial_prediction);
         html.push_str(&sample(&[
             Picture::plain(&row.clean, &clean_alt, prediction("clean", &row.clean_prediction, &row.label))?,
-            Picture::signed(change, scale, "perturbation between the two images", "perturbation".into())?,
+            Picture::signed(change, scale, "perturbation between the two images", format!("perturbation<br>true class <b>{}</b>", escape(&row.label)))?,
             Picture::plain(
                 &row.adversarial,
                 &adversarial_alt,
@@ -139,6 +142,11 @@ fn prediction(kind: &str, predicted: &str, label: &str) -> String {
         "{kind}<br><b class=\"{class}\">{} <span role=\"img\" aria-label=\"{word}\">{verdict}</span></b>",
         escape(predicted)
     )
+}
+
+/// An interval of shares in percent.
+pub(super) fn interval((low, high): (f64, f64)) -> String {
+    format!("{:.1} – {:.1} %", low * 100.0, high * 100.0)
 }
 
 /// A share in percent.

@@ -27,8 +27,10 @@ pub(super) fn figure(points: &[CostPoint<'_>], cost_name: &str) -> Result<String
     let (min, max) = costs.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), c| (low.min(c), high.max(c)));
     let log = min > 0.0 && max / min >= LOG_RATIO;
     let x = if log { logarithmic(min, max) } else { linear(0.0, max.max(0.0), 5, Unit::Number) };
-    let y = linear(0.0, 1.0, 5, Unit::Fraction);
-    let layout = Layout { width: 460.0, height: 340.0, left: 52.0, right: 14.0, top: 12.0, bottom: 46.0 };
+    let mut y = linear(0.0, 1.0, 5, Unit::Fraction);
+    // Room for points and names at the very ends.
+    (y.low, y.high) = (-0.06, 1.03);
+    let layout = Layout { width: 430.0, height: 330.0, left: 56.0, right: 10.0, top: 8.0, bottom: 48.0 };
     let cost = |p: &CostPoint<'_>| if log { p.cost.log10() } else { p.cost };
     let shown: Vec<(usize, &CostPoint<'_>)> = points.iter().enumerate().filter(|(_, p)| p.cost.is_finite()).collect();
     let spots: Vec<_> = shown.iter().map(|(_, p)| layout.place(&x, &y, (cost(p), p.robust.value()))).collect();

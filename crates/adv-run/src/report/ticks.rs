@@ -39,7 +39,8 @@ pub(super) fn linear(min: f64, max: f64, count: usize, unit: Unit) -> Axis {
 
 /// A logarithmic axis that covers `[min, max]`, both positive; coordinates are exponents of ten.
 pub(super) fn logarithmic(min: f64, max: f64) -> Axis {
-    let (low, high) = (min.log10() - 0.08, max.log10() + 0.08);
+    let margin = 0.06 * (max / min).log10().max(1.0);
+    let (low, high) = (min.log10() - margin, max.log10() + margin);
     // Over many decades one tick each is enough; over few, 1-2-5 keeps the axis readable.
     let marks: &[f64] = if high - low > 2.5 { &[1.0] } else { &[1.0, 2.0, 5.0] };
     let mut ticks = Vec::new();
@@ -96,7 +97,7 @@ mod tests {
         check(&linear(0.0, 10.0, 5, Unit::Number), 0.0, 10.0, &["0", "2", "4", "6", "8", "10"]);
         check(&linear(-0.012, 0.02, 4, Unit::Number), -0.02, 0.02, &["-0.02", "-0.01", "0.00", "0.01", "0.02"]);
         check(&linear(0.0, 4200.0, 4, Unit::Number), 0.0, 6000.0, &["0", "2 k", "4 k", "6 k"]);
-        check(&logarithmic(100.0, 1200.0), 1.92, 1200_f64.log10() + 0.08, &["100", "200", "500", "1 k"]);
+        check(&logarithmic(100.0, 1000.0), 1.94, 3.06, &["100", "200", "500", "1 k"]);
     }
 
     #[test]
