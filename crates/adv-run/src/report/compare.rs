@@ -20,7 +20,7 @@ pub fn render(report: &CompareReport) -> Result<String, ReportError> {
         body.push_str(&section(
             "Robustness against cost",
             &format!(
-                "<p>Attack: {}. One point a method: further up is more robust, further left is cheaper. Whiskers are 95 % \
+                "<p>Attack: {}. One point a method: further up is more robust, further left is cheaper. Whiskers are 95\u{a0}% \
                  intervals over the test samples, for one training seed.</p>\n<div class=\"charts\">\n{pictures}</div>\n",
                 escape(&report.attack)
             ),
@@ -48,7 +48,7 @@ fn methods(report: &CompareReport) -> String {
             Cell::number(&percent(method.clean.value())),
             if method.robust.value() == best { Cell::best(&robust) } else { Cell::number(&robust) },
             Cell::number(&interval(method.robust.wilson())),
-            Cell::text(&method.checkpoint),
+            Cell::html(format!("<span class=\"nowrap\">{}</span>", escape(&method.checkpoint))),
         ]
     };
     let rows: Vec<_> = report.methods.iter().map(row).collect();

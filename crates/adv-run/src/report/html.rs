@@ -177,7 +177,8 @@ pub(super) fn gradients(rows: &[GradientRow]) -> Result<String, ReportError> {
     }
     let mut html = String::from(
         "<p>The gradient of the loss with respect to the input: which pixels raise the loss when made brighter \
-         (orange) or darker (blue). Each map is scaled by its own largest value, written under it.</p>\n",
+         (orange) or darker (blue). Colours are full at the value under each map, which 1\u{a0}% of its pixels may \
+         exceed.</p>\n",
     );
     html.push_str(&map_legend("lowers the loss", "raises the loss"));
     html.push_str("<div class=\"samples\">\n");
@@ -186,9 +187,9 @@ pub(super) fn gradients(rows: &[GradientRow]) -> Result<String, ReportError> {
         let alt = format!("input image of class {}", row.label);
         let mut pictures = vec![Picture::plain(&row.image, &alt, format!("input<br><b>{label}</b>"))?];
         for (model, map) in &row.maps {
-            let scale = map.max_abs();
+            let scale = map.typical_max();
             let alt = format!("input gradient of {model} at an image of class {}", row.label);
-            let caption = format!("{}<br><span class=\"num\">max {}</span>", escape(model), significant(scale));
+            let caption = format!("{}<br><span class=\"num\">full at {}</span>", escape(model), significant(scale));
             pictures.push(Picture::signed(map, scale, &alt, caption)?);
         }
         html.push_str(&sample(&pictures));

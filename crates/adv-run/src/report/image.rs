@@ -51,6 +51,18 @@ impl Image {
         self.values.iter().filter(|v| v.is_finite()).fold(0.0, |most, v| most.max(v.abs()))
     }
 
+    /// The absolute value that 99 % of the values do not exceed: a few extreme pixels must not fade all others.
+    pub(super) fn typical_max(&self) -> f32 {
+        let mut sizes: Vec<f32> = self.values.iter().map(|v| v.abs()).filter(|v| v.is_finite()).collect();
+        sizes.sort_by(f32::total_cmp);
+        let rank = (sizes.len() as f64 * 0.99).ceil() as usize;
+        // A map that is zero almost everywhere still shows its few values.
+        match sizes.get(rank.saturating_sub(1)) {
+            Some(size) if *size > 0.0 => *size,
+            _ => self.max_abs(),
+        }
+    }
+
     /// The picture as PNG: 8 bit grey or RGB, values clamped to `[0, 1]` (NaN shows as black).
     pub fn to_png(&self) -> Result<Vec<u8>, ReportError> {
         let [channels, height, width] = self.shape;
@@ -141,6 +153,16 @@ mod tests {
         // A map that is zero everywhere has no scale and stays empty.
         let (_, _, _, pixels) = decode(&map.to_signed_png(0.0).expect("encodes"));
         assert!(pixels.chunks(4).all(|p| p[3] == 0));
+    }
+
+    #[test]
+    fn one_extreme_pixel_does_not_set_the_scale() {
+        let mut values: Vec<f32> = (1..=200).map(|i| i as f32).collect();
+        values[7] = 1e6;
+        assert_eq!(Image::new([1, 10, 20], values).expect("valid").typical_max(), 199.0);
+        let mut values = vec![0.0; 200];
+        values[3] = -2.0;
+        assert_eq!(Image::new([1, 10, 20], values).expect("valid").typical_max(), 2.0);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use plotters::prelude::*;
 
 use super::canvas::{CHARACTER, Ink, Layout, draw, fine, text};
 use super::html::escape;
-use super::ticks::{Unit, linear};
+use super::ticks::{Axis, Unit, linear, short};
 use super::{Chart, Curve, ReportError};
 
 /// More points than this are thinned: the page stays small and the eye sees no difference.
@@ -21,12 +21,7 @@ pub(super) fn figure(chart: &Chart) -> Result<String, ReportError> {
         values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)))
     };
     let ((x_min, x_max), (y_min, y_max)) = (range(|p| p.0), range(|p| p.1));
-    let mut x = linear(x_min, x_max, 6, Unit::Number);
-    // The curves fill the width; only the heights are rounded out to whole ticks.
-    if x_max > x_min {
-        (x.low, x.high) = (x_min, x_max);
-        x.ticks.retain(|(at, _)| (x_min..=x_max).contains(at));
-    }
+    let x = width_of(x_min, x_max);
     let y = linear(y_min, y_max, 5, chart.unit);
     let widest = y.ticks.iter().map(|(_, label)| label.chars().count()).max().unwrap_or(0);
     let left = widest as f64 * CHARACTER + 14.0;
@@ -37,7 +32,8 @@ pub(super) fn figure(chart: &Chart) -> Result<String, ReportError> {
     let svg = draw(layout, (&x, &chart.x_name), &y, &alt, |_, plot| {
         for (number, (curve, kept)) in chart.curves.iter().zip(&points).enumerate() {
             for run in runs(&curve.points) {
-                let line = LineSeries::new(thinned(&run), Ink::Series(number).line(2.0));
+                let width = if run.len() > 200 { 1.2 } else { 2.0 };
+                let line = LineSeries::new(thinned(&run), Ink::Series(number).line(width));
                 plot.draw_series(line).map_err(text)?;
             }
             if kept.len() <= MOST_DOTS {
@@ -55,9 +51,22 @@ pub(super) fn figure(chart: &Chart) -> Result<String, ReportError> {
     ))
 }
 
+/// The horizontal axis: the curves fill it from end to end. It counts epochs or updates, so ticks are whole numbers.
+fn width_of(min: f64, max: f64) -> Axis {
+    if max <= min {
+        return Axis { low: min - 0.5, high: max + 0.5, ticks: vec![(min, short(min))] };
+    }
+    let count = ((max - min).floor() as usize).clamp(1, 6);
+    let mut axis = linear(min, max, count, Unit::Number);
+    (axis.low, axis.high) = (min, max);
+    axis.ticks.retain(|(at, _)| (min..=max).contains(at));
+    axis
+}
+
 fn legend_entry(number: usize, curve: &Curve, unit: Unit) -> String {
     let last = match (curve.points.last(), unit) {
         (Some((_, value)), Unit::Fraction) => format!("{:.1} %", value * 100.0),
+        (Some((_, value)), Unit::Number) if *value != 0.0 && value.abs() < 0.01 => format!("{value:.2e}"),
         (Some((_, value)), Unit::Number) => format!("{value:.3}"),
         (None, _) => "no data".into(),
     };

@@ -25,8 +25,9 @@ pub(super) struct CostPoint<'a> {
 pub(super) fn figure(points: &[CostPoint<'_>], cost_name: &str) -> Result<String, ReportError> {
     let costs = points.iter().map(|p| p.cost).filter(|c| c.is_finite());
     let (min, max) = costs.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), c| (low.min(c), high.max(c)));
+    // The room right of the dearest method is for names: equal budgets put all points at one cost.
     let log = min > 0.0 && max / min >= LOG_RATIO;
-    let x = if log { logarithmic(min, max) } else { linear(0.0, max.max(0.0), 5, Unit::Number) };
+    let x = if log { logarithmic(min, max) } else { linear(0.0, 1.2 * max.max(0.0), 5, Unit::Number) };
     let mut y = linear(0.0, 1.0, 5, Unit::Fraction);
     // Room for points and names at the very ends.
     (y.low, y.high) = (-0.06, 1.03);
@@ -86,7 +87,7 @@ fn name_places(
         obstacles.push(Rect { x: at - DOT, y: middle - DOT, width: 2.0 * DOT, height: 2.0 * DOT });
         let (low, high) = point.robust.wilson();
         let (top, bottom) = (layout.place(x, y, (x.low, high)).1, layout.place(x, y, (x.low, low)).1);
-        obstacles.push(Rect { x: at - 1.0, y: top, width: 2.0, height: bottom - top });
+        obstacles.push(Rect { x: at - 0.5, y: top, width: 1.0, height: bottom - top });
     }
     let wanted: Vec<_> = shown
         .iter()

@@ -23,11 +23,14 @@ pub enum Unit {
 /// A linear axis that covers `[min, max]`, with about `count` ticks at 1, 2 or 5 times a power of ten.
 pub(super) fn linear(min: f64, max: f64, count: usize, unit: Unit) -> Axis {
     // A single value, or none, still needs an axis with some length.
-    let (min, max) = match () {
-        () if !(min.is_finite() && max.is_finite()) => (0.0, 1.0),
-        () if max - min <= f64::EPSILON * max.abs().max(min.abs()) => (min - 0.5 * min.abs().max(1e-3), max + 0.5 * max.abs().max(1e-3)),
-        () => (min, max),
-    };
+    let (mut min, mut max) = if min.is_finite() && max.is_finite() { (min, max) } else { (0.0, 1.0) };
+    if max - min <= 1e-9 * max.abs().max(min.abs()) {
+        let margin = 0.1 * max.abs().max(1e-3);
+        (min, max) = (min - margin, max + margin);
+    }
+    if unit == Unit::Fraction {
+        (min, max) = (min.max(0.0).min(0.999), max.min(1.0).max(0.001));
+    }
     let rough = (max - min) / count as f64;
     let power = 10_f64.powf(rough.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0].map(|m| m * power).into_iter().find(|s| *s >= rough * 0.999).unwrap_or(power);
@@ -61,8 +64,8 @@ fn label(value: f64, step: f64, unit: Unit) -> String {
         Unit::Number if step >= 1000.0 => return short(value),
         Unit::Number => (value, step, ""),
     };
-    if step < 1e-4 && value != 0.0 {
-        return format!("{value:.0e}{sign}");
+    if step < 1e-4 {
+        return if value == 0.0 { format!("0{sign}") } else { format!("{value:.0e}{sign}") };
     }
     let decimals = (-(step * 1.0001).log10().floor()).max(0.0) as usize;
     // Adding zero turns -0 into 0.
@@ -105,6 +108,10 @@ mod tests {
         for (min, max) in [(3.0, 3.0), (0.0, 0.0), (f64::INFINITY, f64::NEG_INFINITY), (f64::NAN, 1.0)] {
             let axis = linear(min, max, 5, Unit::Number);
             assert!(axis.high > axis.low && axis.ticks.len() >= 2, "{min} {max}: {axis:?}");
+        }
+        for share in [0.0, 0.5, 1.0] {
+            let axis = linear(share, share, 5, Unit::Fraction);
+            assert!(axis.low >= 0.0 && axis.high <= 1.0 + 1e-9 && axis.high > axis.low, "{share}: {axis:?}");
         }
     }
 
