@@ -31,28 +31,53 @@ const TEMPLATES: [&str; 10] = [
     "004DD40000GAA80000E76B00006FFG2000000B500000079001446CA0016BFC10",
 ];
 const SAMPLES: [(usize, &str); 6] = [
-    (3, "04CDD60006E8DG000000BG200000GF000000CG3000004G900014CG8002DGC600"),
-    (8, "002D4000008EB00000A6E520002ECE00001FD20000BDE10000D8A400002BG700"),
-    (5, "06GGGFA009GD86500CG100000AG7000003FF3000003GD000015G900009GB0000"),
-    (7, "0018AFB002EFDG7000606E200003BC20002GGF80003DF200000DA000001G5000"),
-    (4, "0000B5000008G200004FG30000C6G30005F0F53006GGGB400000E0000000C200"),
-    (9, "002D8600007EEG0000793G40005EFG4000032D5000300C6001C60B70003CGG10"),
+    (
+        3,
+        "04CDD60006E8DG000000BG200000GF000000CG3000004G900014CG8002DGC600",
+    ),
+    (
+        8,
+        "002D4000008EB00000A6E520002ECE00001FD20000BDE10000D8A400002BG700",
+    ),
+    (
+        5,
+        "06GGGFA009GD86500CG100000AG7000003FF3000003GD000015G900009GB0000",
+    ),
+    (
+        7,
+        "0018AFB002EFDG7000606E200003BC20002GGF80003DF200000DA000001G5000",
+    ),
+    (
+        4,
+        "0000B5000008G200004FG30000C6G30005F0F53006GGGB400000E0000000C200",
+    ),
+    (
+        9,
+        "002D8600007EEG0000793G40005EFG4000032D5000300C6001C60B70003CGG10",
+    ),
 ];
 const EPSILON: f32 = 0.2;
-const MADE_UP: &str = "Sample page: its accuracies, costs and curves are made up; the digits and the attack on them are real.";
+const MADE_UP: &str =
+    "Sample page: its accuracies, costs and curves are made up; the digits and the attack on them are real.";
 
 fn main() -> AnyResult<()> {
     let folder = PathBuf::from(std::env::args_os().nth(1).ok_or("usage: report FOLDER")?);
     std::fs::create_dir_all(&folder)?;
     std::fs::write(folder.join("report.html"), render_run(&sample_run()?)?)?;
-    std::fs::write(folder.join("compare.html"), render_comparison(&sample_comparison()?)?)?;
+    std::fs::write(
+        folder.join("compare.html"),
+        render_comparison(&sample_comparison()?)?,
+    )?;
 
     let mut csv = MetricsCsv::create(&folder.join("metrics.csv"), &["train_loss", "clean_accuracy"])?;
     let mut events = EventWriter::create(&folder)?;
     for epoch in 1..=12 {
         let (loss, clean) = (falling(2.1, 0.35, epoch), rising(0.3, 0.972, epoch));
         csv.row(epoch, &[Some(loss), Some(clean)])?;
-        events.scalars(epoch, &[("train/loss", loss as f32), ("clean/accuracy", clean as f32)])?;
+        events.scalars(
+            epoch,
+            &[("train/loss", loss as f32), ("clean/accuracy", clean as f32)],
+        )?;
     }
     csv.sync()?;
     events.sync()?;
@@ -65,11 +90,24 @@ fn sample_run() -> AnyResult<RunReport> {
         name: name.into(),
         points: (1..=12).map(|epoch| (epoch as f64, value(epoch))).collect(),
     };
-    let chart = |title: &str, unit, curves| Chart { title: title.into(), x_name: "epoch".into(), unit, curves };
-    let attack = |name: &str, detail: &str, correct| -> AnyResult<AttackResult> {
-        Ok(AttackResult { name: name.into(), detail: detail.into(), accuracy: Proportion::new(correct, 360)? })
+    let chart = |title: &str, unit, curves| Chart {
+        title: title.into(),
+        x_name: "epoch".into(),
+        unit,
+        curves,
     };
-    let row = |pass: &str, measured, theory_per_batch| LedgerRow { pass: pass.into(), measured, theory_per_batch };
+    let attack = |name: &str, detail: &str, correct| -> AnyResult<AttackResult> {
+        Ok(AttackResult {
+            name: name.into(),
+            detail: detail.into(),
+            accuracy: Proportion::new(correct, 360)?,
+        })
+    };
+    let row = |pass: &str, measured, theory_per_batch| LedgerRow {
+        pass: pass.into(),
+        measured,
+        theory_per_batch,
+    };
     Ok(RunReport {
         title: "PGD-7 on digits".into(),
         subtitle: "mlp · 1437 training images · 12 epochs · seed 1 · flex".into(),
@@ -159,11 +197,19 @@ fn sample_comparison() -> AnyResult<CompareReport> {
 }
 
 fn environment() -> Vec<(String, String)> {
-    pairs(&[("adv", env!("CARGO_PKG_VERSION")), ("burn", "0.22.1"), ("device", "flex, 2 threads"), ("command", "adv train --method pgd")])
+    pairs(&[
+        ("adv", env!("CARGO_PKG_VERSION")),
+        ("burn", "0.22.1"),
+        ("device", "flex, 2 threads"),
+        ("command", "adv train --method pgd"),
+    ])
 }
 
 fn pairs(items: &[(&str, &str)]) -> Vec<(String, String)> {
-    items.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
+    items
+        .iter()
+        .map(|(name, value)| ((*name).into(), (*value).into()))
+        .collect()
 }
 
 fn falling(from: f64, to: f64, epoch: u64) -> f64 {
@@ -175,12 +221,22 @@ fn rising(from: f64, to: f64, epoch: u64) -> f64 {
 }
 
 fn pixels(digit: &str) -> Vec<f32> {
-    digit.chars().filter_map(|c| c.to_digit(17)).map(|level| level as f32 / 16.0).collect()
+    digit
+        .chars()
+        .filter_map(|c| c.to_digit(17))
+        .map(|level| level as f32 / 16.0)
+        .collect()
 }
 
 /// Probabilities of the classes: the softmax over minus the squared distances to the templates.
 fn probabilities(image: &[f32]) -> Vec<f32> {
-    let distance = |t: &str| pixels(t).iter().zip(image).map(|(a, b)| (a - b).powi(2)).sum::<f32>();
+    let distance = |t: &str| {
+        pixels(t)
+            .iter()
+            .zip(image)
+            .map(|(a, b)| (a - b).powi(2))
+            .sum::<f32>()
+    };
     let weights: Vec<f32> = TEMPLATES.iter().map(|t| (-0.5 * distance(t)).exp()).collect();
     let total: f32 = weights.iter().sum();
     weights.iter().map(|w| w / total).collect()
@@ -196,7 +252,9 @@ fn gradient(image: &[f32], label: usize) -> Vec<f32> {
     let mut sum = vec![0.0; image.len()];
     for (class, p) in probabilities(image).into_iter().enumerate() {
         let weight = p - f32::from(u8::from(class == label));
-        sum.iter_mut().zip(pixels(TEMPLATES[class])).for_each(|(s, t)| *s += weight * t);
+        sum.iter_mut()
+            .zip(pixels(TEMPLATES[class]))
+            .for_each(|(s, t)| *s += weight * t);
     }
     sum
 }
@@ -226,7 +284,11 @@ fn gradient_rows() -> AnyResult<Vec<GradientRow>> {
     let row = |(label, digit): &(usize, &str)| -> AnyResult<GradientRow> {
         let smooth = gradient(&pixels(digit), *label);
         let noise = |at: usize| ((at * 7919 + label * 104_729) % 97) as f32 / 48.5 - 1.0;
-        let ragged = smooth.iter().enumerate().map(|(at, g)| 40.0 * (0.3 * g + 0.3 * noise(at))).collect();
+        let ragged = smooth
+            .iter()
+            .enumerate()
+            .map(|(at, g)| 40.0 * (0.3 * g + 0.3 * noise(at)))
+            .collect();
         Ok(GradientRow {
             image: Image::new([1, 8, 8], pixels(digit))?,
             label: label.to_string(),

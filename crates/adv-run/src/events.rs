@@ -80,7 +80,9 @@ impl EventWriter {
 
     fn record(&mut self, event: &[u8]) -> Result<(), EventsError> {
         // One write, no buffer: a reader sees whole records or, after a crash, one torn record at the end.
-        self.file.write_all(&frame(event)).map_err(failed("write to", &self.path))
+        self.file
+            .write_all(&frame(event))
+            .map_err(failed("write to", &self.path))
     }
 }
 
@@ -91,7 +93,9 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Events
 
 /// Seconds since 1970; a clock set before that counts as 1970.
 fn wall_time() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64())
 }
 
 /// The largest time stamp among the event files of a folder.
@@ -99,7 +103,10 @@ fn newest(folder: &Path) -> io::Result<Option<u64>> {
     let mut newest = None;
     for entry in std::fs::read_dir(folder)? {
         let name = entry?.file_name();
-        let stamp = name.to_str().and_then(|name| name.strip_prefix(PREFIX)).and_then(|rest| rest.split('.').next());
+        let stamp = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(PREFIX))
+            .and_then(|rest| rest.split('.').next());
         newest = newest.max(stamp.and_then(|stamp| stamp.parse().ok()));
     }
     Ok(newest)
@@ -186,7 +193,9 @@ fn masked_crc(data: &[u8]) -> u32 {
 
 /// CRC-32C (Castagnoli), reflected.
 fn crc32c(data: &[u8]) -> u32 {
-    !data.iter().fold(!0, |crc, byte| (crc >> 8) ^ CRC_TABLE[((crc ^ u32::from(*byte)) & 0xFF) as usize])
+    !data.iter().fold(!0, |crc, byte| {
+        (crc >> 8) ^ CRC_TABLE[((crc ^ u32::from(*byte)) & 0xFF) as usize]
+    })
 }
 
 const CRC_TABLE: [u32; 256] = {
@@ -196,7 +205,11 @@ const CRC_TABLE: [u32; 256] = {
         let mut crc = index as u32;
         let mut bit = 0;
         while bit < 8 {
-            crc = if crc & 1 == 1 { (crc >> 1) ^ 0x82F6_3B78 } else { crc >> 1 };
+            crc = if crc & 1 == 1 {
+                (crc >> 1) ^ 0x82F6_3B78
+            } else {
+                crc >> 1
+            };
             bit += 1;
         }
         table[index] = crc;
@@ -227,8 +240,14 @@ mod tests {
     #[test]
     fn records_match_tensorboards_own() {
         for (event, record) in [
-            (version_event(1.5), "1800000000000000a37f4b2209000000000000f83f1a0d627261696e2e4576656e743a322a28646c"),
-            (restart_event(1.5, 300), "100000000000000095fbfe1809000000000000f83f10ac023a020801713b788a"),
+            (
+                version_event(1.5),
+                "1800000000000000a37f4b2209000000000000f83f1a0d627261696e2e4576656e743a322a28646c",
+            ),
+            (
+                restart_event(1.5, 300),
+                "100000000000000095fbfe1809000000000000f83f10ac023a020801713b788a",
+            ),
             (
                 scalar_event(1.5, 300, &[("train/loss", 0.25), ("clean", -1.0)]),
                 concat!(
@@ -244,7 +263,11 @@ mod tests {
 
     fn stamp(name: &Path) -> u64 {
         let name = name.file_name().and_then(|n| n.to_str()).expect("a name");
-        name.split('.').nth(3).expect("a stamp").parse().expect("a number")
+        name.split('.')
+            .nth(3)
+            .expect("a stamp")
+            .parse()
+            .expect("a number")
     }
 
     #[test]

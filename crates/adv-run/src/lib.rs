@@ -1,1 +1,5 @@
 //! Under construction.
+
+pub mod events;
+pub mod metrics_csv;
+pub mod report;

@@ -47,7 +47,9 @@ pub enum MetricsError {
         text: String,
     },
     /// A row with another number of values than the header, or with a step before the last one.
-    #[error("a row of {values} values at step {step} does not follow {columns} columns and step {last}; this is a fault of the caller")]
+    #[error(
+        "a row of {values} values at step {step} does not follow {columns} columns and step {last}; this is a fault of the caller"
+    )]
     Order {
         /// The row's step.
         step: u64,
@@ -90,7 +92,13 @@ impl MetricsCsv {
         let bytes = match std::fs::read(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Self::create(path, columns),
-            Err(source) => return Err(MetricsError::Io { action: "read", path: path.into(), source }),
+            Err(source) => {
+                return Err(MetricsError::Io {
+                    action: "read",
+                    path: path.into(),
+                    source,
+                });
+            }
         };
         let text = String::from_utf8_lossy(&bytes);
         // What follows the last line break is a row that a crash cut off; checkpoints sync, so it is a later one.
@@ -98,17 +106,28 @@ impl MetricsCsv {
         let found = lines.next().unwrap_or_default();
         if found != wanted {
             let (found, wanted) = (found.trim_end().to_owned(), wanted.trim_end().to_owned());
-            return Err(MetricsError::Header { path: path.into(), found, wanted });
+            return Err(MetricsError::Header {
+                path: path.into(),
+                found,
+                wanted,
+            });
         }
         let (mut kept, mut last) = (wanted, 0);
         for (number, line) in lines.enumerate() {
-            let row = line.split(',').next().and_then(|cell| cell.trim_end().parse::<u64>().ok());
+            let row = line
+                .split(',')
+                .next()
+                .and_then(|cell| cell.trim_end().parse::<u64>().ok());
             match row {
                 Some(at) if at > step => break,
                 Some(at) => last = at,
                 None => {
                     let text = line.trim_end().to_owned();
-                    return Err(MetricsError::Row { path: path.into(), line: number + 2, text });
+                    return Err(MetricsError::Row {
+                        path: path.into(),
+                        line: number + 2,
+                        text,
+                    });
                 }
             }
             kept.push_str(line);
@@ -129,7 +148,12 @@ impl MetricsCsv {
     pub fn row(&mut self, step: u64, values: &[Option<f64>]) -> Result<(), MetricsError> {
         if values.len() != self.columns || step < self.last {
             let (columns, last) = (self.columns, self.last);
-            return Err(MetricsError::Order { step, values: values.len(), columns, last });
+            return Err(MetricsError::Order {
+                step,
+                values: values.len(),
+                columns,
+                last,
+            });
         }
         let mut line = step.to_string();
         for value in values {
@@ -140,7 +164,9 @@ impl MetricsCsv {
             }
         }
         line.push('\n');
-        self.file.write_all(line.as_bytes()).map_err(failed("write to", &self.path))?;
+        self.file
+            .write_all(line.as_bytes())
+            .map_err(failed("write to", &self.path))?;
         self.last = step;
         Ok(())
     }
@@ -154,8 +180,16 @@ impl MetricsCsv {
     }
 
     fn append_to(path: &Path, columns: usize, last: u64) -> Result<Self, MetricsError> {
-        let file = OpenOptions::new().append(true).open(path).map_err(failed("open", path))?;
-        Ok(Self { file, path: path.into(), columns, last })
+        let file = OpenOptions::new()
+            .append(true)
+            .open(path)
+            .map_err(failed("open", path))?;
+        Ok(Self {
+            file,
+            path: path.into(),
+            columns,
+            last,
+        })
     }
 }
 
@@ -171,12 +205,19 @@ fn header(columns: &[&str]) -> Result<String, MetricsError> {
             return Err(MetricsError::Column { name: (*name).into() });
         }
     }
-    Ok(std::iter::once("step").chain(columns.iter().copied()).collect::<Vec<_>>().join(",") + "\n")
+    Ok(std::iter::once("step")
+        .chain(columns.iter().copied())
+        .collect::<Vec<_>>()
+        .join(",")
+        + "\n")
 }
 
 /// Puts `bytes` at `path` so that a crash at any moment leaves the old file or the new one.
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), MetricsError> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = path
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     // One run writes here, so a fixed name does, and a draft that a crash left behind is simply overwritten.
     let draft = path.with_extension("csv.new");
     let mut file = File::create(&draft).map_err(failed("create", &draft))?;
@@ -210,7 +251,8 @@ mod tests {
         let path = folder.path().join("metrics.csv");
         let mut csv = MetricsCsv::create(&path, &COLUMNS).expect("creates");
         csv.row(1, &[Some(0.1), None]).expect("writes");
-        csv.row(1, &[None, Some(f64::NAN)]).expect("a step may have several rows");
+        csv.row(1, &[None, Some(f64::NAN)])
+            .expect("a step may have several rows");
         csv.row(20, &[Some(1e-7), Some(2.0)]).expect("writes");
         let text = std::fs::read_to_string(&path).expect("reads");
         assert_eq!(text, "step,loss,robust\n1,0.1,\n1,,NaN\n20,1e-7,2.0\n");
@@ -220,7 +262,10 @@ mod tests {
     fn a_resumed_file_equals_an_uninterrupted_one() {
         let folder = tempfile::tempdir().expect("a folder");
         let whole = folder.path().join("whole.csv");
-        fill(&mut MetricsCsv::create(&whole, &COLUMNS).expect("creates"), 1..=12);
+        fill(
+            &mut MetricsCsv::create(&whole, &COLUMNS).expect("creates"),
+            1..=12,
+        );
         let whole = std::fs::read(&whole).expect("reads");
 
         // However many bytes a crash left behind after the checkpoint of step 5, the result is the same.
@@ -231,7 +276,11 @@ mod tests {
             std::fs::write(&path, &whole[..length]).expect("writes");
             let mut csv = MetricsCsv::resume(&path, &COLUMNS, 5).expect("resumes");
             fill(&mut csv, 6..=12);
-            assert_eq!(std::fs::read(&path).expect("reads"), whole, "cut at byte {length}");
+            assert_eq!(
+                std::fs::read(&path).expect("reads"),
+                whole,
+                "cut at byte {length}"
+            );
         }
         // Nothing but the two files remains: drafts are gone.
         assert_eq!(std::fs::read_dir(folder.path()).expect("lists").count(), 2);
@@ -242,7 +291,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("metrics.csv");
         MetricsCsv::resume(&path, &COLUMNS, 7).expect("begins");
-        assert_eq!(std::fs::read_to_string(&path).expect("reads"), "step,loss,robust\n");
+        assert_eq!(
+            std::fs::read_to_string(&path).expect("reads"),
+            "step,loss,robust\n"
+        );
     }
 
     #[test]
@@ -251,15 +303,36 @@ mod tests {
         let path = folder.path().join("metrics.csv");
         let mut csv = MetricsCsv::create(&path, &COLUMNS).expect("creates");
         fill(&mut csv, 1..=4);
-        assert!(matches!(csv.row(3, &[None, None]), Err(MetricsError::Order { last: 4, .. })));
-        assert!(matches!(csv.row(5, &[None]), Err(MetricsError::Order { values: 1, .. })));
-        assert!(matches!(MetricsCsv::resume(&path, &["loss"], 2), Err(MetricsError::Header { .. })));
+        assert!(matches!(
+            csv.row(3, &[None, None]),
+            Err(MetricsError::Order { last: 4, .. })
+        ));
+        assert!(matches!(
+            csv.row(5, &[None]),
+            Err(MetricsError::Order { values: 1, .. })
+        ));
+        assert!(matches!(
+            MetricsCsv::resume(&path, &["loss"], 2),
+            Err(MetricsError::Header { .. })
+        ));
         for columns in [["a", "a"], ["a", "step"], ["a", "b,c"], ["", "b"]] {
-            assert!(matches!(MetricsCsv::create(&path, &columns), Err(MetricsError::Column { .. })), "{columns:?}");
+            assert!(
+                matches!(
+                    MetricsCsv::create(&path, &columns),
+                    Err(MetricsError::Column { .. })
+                ),
+                "{columns:?}"
+            );
         }
         std::fs::write(&path, "step,loss,robust\n1,0.5,\noops\n").expect("writes");
-        assert!(matches!(MetricsCsv::resume(&path, &COLUMNS, 2), Err(MetricsError::Row { line: 3, .. })));
+        assert!(matches!(
+            MetricsCsv::resume(&path, &COLUMNS, 2),
+            Err(MetricsError::Row { line: 3, .. })
+        ));
         let nowhere = folder.path().join("missing/metrics.csv");
-        assert!(matches!(MetricsCsv::create(&nowhere, &COLUMNS), Err(MetricsError::Io { .. })));
+        assert!(matches!(
+            MetricsCsv::create(&nowhere, &COLUMNS),
+            Err(MetricsError::Io { .. })
+        ));
     }
 }

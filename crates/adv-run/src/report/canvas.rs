@@ -26,7 +26,7 @@ pub(super) type Plot<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCo
 pub(super) enum Ink {
     /// Grid lines.
     Grid,
-    /// Tick labels, axis names and leader lines.
+    /// Axes and their labels.
     Muted,
     /// Names of points.
     Text,
@@ -57,7 +57,11 @@ impl Ink {
 
     /// A line of that many CSS pixels.
     pub(super) fn line(self, width: f64) -> ShapeStyle {
-        ShapeStyle { color: self.colour().into(), filled: false, stroke_width: fine(width) as u32 }
+        ShapeStyle {
+            color: self.colour().into(),
+            filled: false,
+            stroke_width: fine(width) as u32,
+        }
     }
 }
 
@@ -76,8 +80,14 @@ impl Layout {
     /// The plot's position of a data point, in CSS pixels from the drawing's upper left corner.
     pub(super) fn place(&self, x: &Axis, y: &Axis, point: (f64, f64)) -> (f64, f64) {
         let share = |axis: &Axis, value: f64| (value - axis.low) / (axis.high - axis.low);
-        let inner = (self.width - self.left - self.right, self.height - self.top - self.bottom);
-        (self.left + share(x, point.0) * inner.0, self.height - self.bottom - share(y, point.1) * inner.1)
+        let inner = (
+            self.width - self.left - self.right,
+            self.height - self.top - self.bottom,
+        );
+        (
+            self.left + share(x, point.0) * inner.0,
+            self.height - self.bottom - share(y, point.1) * inner.1,
+        )
     }
 }
 
@@ -125,15 +135,33 @@ fn draw_into<'a>(
     for (value, label) in &y.ticks {
         let (_, at) = layout.place(x, y, (x.low, *value));
         rule(&root, Ink::Grid, 1.0, &[(left, at), (right, at)])?;
-        write(&root, Ink::Muted, (HPos::Right, VPos::Center), label, (left - 7.0, at))?;
+        write(
+            &root,
+            Ink::Muted,
+            (HPos::Right, VPos::Center),
+            label,
+            (left - 7.0, at),
+        )?;
     }
     for (value, label) in &x.ticks {
         let (at, _) = layout.place(x, y, (*value, y.low));
         rule(&root, Ink::Muted, 1.0, &[(at, floor), (at, floor + 4.0)])?;
-        write(&root, Ink::Muted, (HPos::Center, VPos::Top), label, (at, floor + 7.0))?;
+        write(
+            &root,
+            Ink::Muted,
+            (HPos::Center, VPos::Top),
+            label,
+            (at, floor + 7.0),
+        )?;
     }
     rule(&root, Ink::Muted, 1.0, &[(left, floor), (right, floor)])?;
-    write(&root, Ink::Muted, (HPos::Center, VPos::Bottom), x_name, ((left + right) / 2.0, layout.height - 4.0))?;
+    write(
+        &root,
+        Ink::Muted,
+        (HPos::Center, VPos::Bottom),
+        x_name,
+        ((left + right) / 2.0, layout.height - 4.0),
+    )?;
     content(&root, &mut plot)?;
     root.present().map_err(text)
 }
@@ -141,7 +169,8 @@ fn draw_into<'a>(
 /// A line through points in CSS pixels.
 pub(super) fn rule(area: &Area<'_>, ink: Ink, width: f64, points: &[(f64, f64)]) -> Result<(), String> {
     let points: Vec<_> = points.iter().map(|&(x, y)| (fine(x), fine(y))).collect();
-    area.draw(&PathElement::new(points, ink.line(width))).map_err(text)
+    area.draw(&PathElement::new(points, ink.line(width)))
+        .map_err(text)
 }
 
 /// Text at a place in CSS pixels, which is where its anchor lies.
@@ -154,8 +183,11 @@ pub(super) fn write(
 ) -> Result<(), String> {
     // Plotters divides a size by 1.24 on the way to SVG.
     let colour = ink.colour();
-    let style = TextStyle::from(("sans-serif", FONT * FINE * 1.24)).color(&colour).pos(Pos::new(h, v));
-    area.draw(&Text::new(words.to_owned(), (fine(x), fine(y)), style)).map_err(text)
+    let style = TextStyle::from(("sans-serif", FONT * FINE * 1.24))
+        .color(&colour)
+        .pos(Pos::new(h, v));
+    area.draw(&Text::new(words.to_owned(), (fine(x), fine(y)), style))
+        .map_err(text)
 }
 
 /// Any plotters error as words.
@@ -166,8 +198,13 @@ pub(super) fn text(error: impl std::fmt::Display) -> String {
 /// Exchanges stand-in colours for classes, the fixed size for a responsive one, and adds the description.
 fn themed(svg: &str, alt: &str) -> String {
     let body = svg.split_once('>').map_or(svg, |(_, body)| body);
-    let view = svg.split_once("viewBox=\"").and_then(|(_, rest)| rest.split_once('"')).map_or("", |(view, _)| view);
-    let mut body = body.replace(" opacity=\"1\"", "").replace(" font-family=\"sans-serif\"", "");
+    let view = svg
+        .split_once("viewBox=\"")
+        .and_then(|(_, rest)| rest.split_once('"'))
+        .map_or("", |(view, _)| view);
+    let mut body = body
+        .replace(" opacity=\"1\"", "")
+        .replace(" font-family=\"sans-serif\"", "");
     for ink in Ink::ROLES.into_iter().chain((0..COLOURS).map(Ink::Series)) {
         let RGBColor(r, g, b) = ink.colour();
         for property in ["fill", "stroke"] {
@@ -175,5 +212,8 @@ fn themed(svg: &str, alt: &str) -> String {
             body = body.replace(&from, &format!("class=\"{property}-{class}\""));
         }
     }
-    format!("<svg class=\"plot\" viewBox=\"{view}\" role=\"img\" aria-label=\"{}\">{body}", escape(alt))
+    format!(
+        "<svg class=\"plot\" viewBox=\"{view}\" role=\"img\" aria-label=\"{}\">{body}",
+        escape(alt)
+    )
 }

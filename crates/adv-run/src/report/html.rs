@@ -60,17 +60,26 @@ pub(super) struct Cell {
 impl Cell {
     /// Words.
     pub(super) fn text(text: &str) -> Self {
-        Self { html: escape(text), numeric: false }
+        Self {
+            html: escape(text),
+            numeric: false,
+        }
     }
 
     /// A number, aligned right.
     pub(super) fn number(text: &str) -> Self {
-        Self { html: escape(text), numeric: true }
+        Self {
+            html: escape(text),
+            numeric: true,
+        }
     }
 
     /// The best number of its column.
     pub(super) fn best(text: &str) -> Self {
-        Self { html: format!("<strong>{}</strong>", escape(text)), numeric: true }
+        Self {
+            html: format!("<strong>{}</strong>", escape(text)),
+            numeric: true,
+        }
     }
 
     /// HTML as it is.
@@ -92,12 +101,17 @@ pub(super) fn table(caption: &str, head: &[Cell], rows: &[Vec<Cell>]) -> String 
         "<figure class=\"table\"><figcaption>{caption}</figcaption>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" \
          aria-label=\"{caption}\">\n<table aria-label=\"{caption}\">\n<thead><tr>"
     );
-    head.iter().for_each(|cell| cell.write(&mut html, "th", " scope=\"col\""));
+    head.iter()
+        .for_each(|cell| cell.write(&mut html, "th", " scope=\"col\""));
     html.push_str("</tr></thead>\n<tbody>\n");
     for row in rows {
         html.push_str("<tr>");
         for (column, cell) in row.iter().enumerate() {
-            let (tag, scope) = if column == 0 { ("th", " scope=\"row\"") } else { ("td", "") };
+            let (tag, scope) = if column == 0 {
+                ("th", " scope=\"row\"")
+            } else {
+                ("td", "")
+            };
             cell.write(&mut html, tag, scope);
         }
         html.push_str("</tr>\n");
@@ -111,15 +125,36 @@ pub(super) fn tables(tables: &[Table]) -> Result<String, ReportError> {
     let mut html = String::new();
     for plain in tables {
         let cell = |(text, (_, numeric)): (&String, &(String, bool))| {
-            if *numeric { Cell::number(text) } else { Cell::text(text) }
+            if *numeric {
+                Cell::number(text)
+            } else {
+                Cell::text(text)
+            }
         };
         let columns = plain.columns.len();
-        if let Some((row, cells)) = plain.rows.iter().enumerate().find(|(_, row)| row.len() != columns) {
-            return Err(ReportError::Table { caption: plain.caption.clone(), row, cells: cells.len(), columns });
+        if let Some((row, cells)) = plain
+            .rows
+            .iter()
+            .enumerate()
+            .find(|(_, row)| row.len() != columns)
+        {
+            return Err(ReportError::Table {
+                caption: plain.caption.clone(),
+                row,
+                cells: cells.len(),
+                columns,
+            });
         }
-        let head: Vec<_> = plain.columns.iter().map(|column| cell((&column.0, column))).collect();
-        let rows: Vec<Vec<_>> =
-            plain.rows.iter().map(|row| row.iter().zip(&plain.columns).map(cell).collect()).collect();
+        let head: Vec<_> = plain
+            .columns
+            .iter()
+            .map(|column| cell((&column.0, column)))
+            .collect();
+        let rows: Vec<Vec<_>> = plain
+            .rows
+            .iter()
+            .map(|row| row.iter().zip(&plain.columns).map(cell).collect())
+            .collect();
         html.push_str(&table(&plain.caption, &head, &rows));
     }
     Ok(html)
@@ -135,12 +170,20 @@ pub(super) struct Picture {
 impl Picture {
     /// The image as it is.
     pub(super) fn plain(image: &Image, alt: &str, caption: String) -> Result<Self, ReportError> {
-        Ok(Self { png: image.to_png()?, alt: alt.into(), caption })
+        Ok(Self {
+            png: image.to_png()?,
+            alt: alt.into(),
+            caption,
+        })
     }
 
     /// The image as a signed map, saturated at `scale`.
     pub(super) fn signed(image: &Image, scale: f32, alt: &str, caption: String) -> Result<Self, ReportError> {
-        Ok(Self { png: image.to_signed_png(scale)?, alt: alt.into(), caption })
+        Ok(Self {
+            png: image.to_signed_png(scale)?,
+            alt: alt.into(),
+            caption,
+        })
     }
 }
 
@@ -185,11 +228,19 @@ pub(super) fn gradients(rows: &[GradientRow]) -> Result<String, ReportError> {
     for row in rows {
         let label = escape(&row.label);
         let alt = format!("input image of class {}", row.label);
-        let mut pictures = vec![Picture::plain(&row.image, &alt, format!("input<br><b>{label}</b>"))?];
+        let mut pictures = vec![Picture::plain(
+            &row.image,
+            &alt,
+            format!("input<br><b>{label}</b>"),
+        )?];
         for (model, map) in &row.maps {
             let scale = map.typical_max();
             let alt = format!("input gradient of {model} at an image of class {}", row.label);
-            let caption = format!("{}<br><span class=\"num\">full at {}</span>", escape(model), significant(scale));
+            let caption = format!(
+                "{}<br><span class=\"num\">full at {}</span>",
+                escape(model),
+                significant(scale)
+            );
             pictures.push(Picture::signed(map, scale, &alt, caption)?);
         }
         html.push_str(&sample(&pictures));
@@ -216,17 +267,26 @@ pub(super) fn appendix(spec_toml: &str, environment: &[(String, String)], notes:
     let mut html = String::new();
     if !spec_toml.is_empty() {
         let toml = escape(spec_toml.trim_end());
-        html.push_str(&section("Specification", &format!("<pre tabindex=\"0\"><code>{toml}</code></pre>\n")));
+        html.push_str(&section(
+            "Specification",
+            &format!("<pre tabindex=\"0\"><code>{toml}</code></pre>\n"),
+        ));
     }
     if !environment.is_empty() {
         let pairs: String = environment
             .iter()
             .map(|(name, value)| format!("<div><dt>{}</dt><dd>{}</dd></div>\n", escape(name), escape(value)))
             .collect();
-        html.push_str(&section("Environment", &format!("<dl class=\"pairs\">\n{pairs}</dl>\n")));
+        html.push_str(&section(
+            "Environment",
+            &format!("<dl class=\"pairs\">\n{pairs}</dl>\n"),
+        ));
     }
     if !notes.is_empty() {
-        let items: String = notes.iter().map(|note| format!("<li>{}</li>\n", escape(note))).collect();
+        let items: String = notes
+            .iter()
+            .map(|note| format!("<li>{}</li>\n", escape(note)))
+            .collect();
         html.push_str(&section("Notes", &format!("<ul>\n{items}</ul>\n")));
     }
     html

@@ -24,7 +24,10 @@ impl Image {
         let [channels, height, width] = shape;
         let fits = channels.checked_mul(height).and_then(|n| n.checked_mul(width)) == Some(values.len());
         if !matches!(channels, 1 | 3) || height == 0 || width == 0 || !fits {
-            return Err(ReportError::Image { shape, len: values.len() });
+            return Err(ReportError::Image {
+                shape,
+                len: values.len(),
+            });
         }
         Ok(Self { shape, values })
     }
@@ -40,20 +43,39 @@ impl Image {
     /// [`ReportError::Image`] when the shapes differ.
     pub fn minus(&self, other: &Self) -> Result<Self, ReportError> {
         if self.shape != other.shape {
-            return Err(ReportError::Image { shape: self.shape, len: other.values.len() });
+            return Err(ReportError::Image {
+                shape: self.shape,
+                len: other.values.len(),
+            });
         }
-        let values = self.values.iter().zip(&other.values).map(|(a, b)| a - b).collect();
-        Ok(Self { shape: self.shape, values })
+        let values = self
+            .values
+            .iter()
+            .zip(&other.values)
+            .map(|(a, b)| a - b)
+            .collect();
+        Ok(Self {
+            shape: self.shape,
+            values,
+        })
     }
 
     /// The largest absolute value; values that are not finite do not count.
     pub fn max_abs(&self) -> f32 {
-        self.values.iter().filter(|v| v.is_finite()).fold(0.0, |most, v| most.max(v.abs()))
+        self.values
+            .iter()
+            .filter(|v| v.is_finite())
+            .fold(0.0, |most, v| most.max(v.abs()))
     }
 
     /// The absolute value that 99 % of the values do not exceed: a few extreme pixels must not fade all others.
     pub(super) fn typical_max(&self) -> f32 {
-        let mut sizes: Vec<f32> = self.values.iter().map(|v| v.abs()).filter(|v| v.is_finite()).collect();
+        let mut sizes: Vec<f32> = self
+            .values
+            .iter()
+            .map(|v| v.abs())
+            .filter(|v| v.is_finite())
+            .collect();
         sizes.sort_by(f32::total_cmp);
         let rank = (sizes.len() as f64 * 0.99).ceil() as usize;
         // A map that is zero almost everywhere still shows its few values.
@@ -71,7 +93,11 @@ impl Image {
             .flat_map(|at| (0..channels).map(move |c| c * area + at))
             .map(|index| to_byte(self.values[index]))
             .collect();
-        let color = if channels == 1 { png::ColorType::Grayscale } else { png::ColorType::Rgb };
+        let color = if channels == 1 {
+            png::ColorType::Grayscale
+        } else {
+            png::ColorType::Rgb
+        };
         encode(&pixels, width, height, color)
     }
 
@@ -86,7 +112,11 @@ impl Image {
                 .map(|c| self.values[c * area + at])
                 .filter(|v| v.is_finite())
                 .fold(0.0_f32, |most, v| if v.abs() > most.abs() { v } else { most });
-            let strength = if scale > 0.0 { to_byte(value.abs() / scale) } else { 0 };
+            let strength = if scale > 0.0 {
+                to_byte(value.abs() / scale)
+            } else {
+                0
+            };
             pixels.extend(if value < 0.0 { NEGATIVE } else { POSITIVE });
             pixels.push(strength);
         }
@@ -120,7 +150,9 @@ mod tests {
     use super::*;
 
     fn decode(file: &[u8]) -> (png::ColorType, u32, u32, Vec<u8>) {
-        let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().expect("a PNG header");
+        let mut reader = png::Decoder::new(std::io::Cursor::new(file))
+            .read_info()
+            .expect("a PNG header");
         let mut pixels = vec![0; reader.output_buffer_size().expect("a small image")];
         let info = reader.next_frame(&mut pixels).expect("a PNG frame");
         (info.color_type, info.width, info.height, pixels)
@@ -159,7 +191,10 @@ mod tests {
     fn one_extreme_pixel_does_not_set_the_scale() {
         let mut values: Vec<f32> = (1..=200).map(|i| i as f32).collect();
         values[7] = 1e6;
-        assert_eq!(Image::new([1, 10, 20], values).expect("valid").typical_max(), 199.0);
+        assert_eq!(
+            Image::new([1, 10, 20], values).expect("valid").typical_max(),
+            199.0
+        );
         let mut values = vec![0.0; 200];
         values[3] = -2.0;
         assert_eq!(Image::new([1, 10, 20], values).expect("valid").typical_max(), 2.0);
@@ -174,8 +209,16 @@ mod tests {
 
     #[test]
     fn misshapen_images_are_refused() {
-        for (shape, len) in [([1, 2, 2], 3), ([2, 1, 1], 2), ([1, 0, 2], 0), ([3, usize::MAX, 2], 6)] {
-            assert!(matches!(Image::new(shape, vec![0.0; len]), Err(ReportError::Image { .. })), "{shape:?}");
+        for (shape, len) in [
+            ([1, 2, 2], 3),
+            ([2, 1, 1], 2),
+            ([1, 0, 2], 0),
+            ([3, usize::MAX, 2], 6),
+        ] {
+            assert!(
+                matches!(Image::new(shape, vec![0.0; len]), Err(ReportError::Image { .. })),
+                "{shape:?}"
+            );
         }
         let a = Image::new([1, 1, 2], vec![0.0; 2]).expect("valid");
         let b = Image::new([1, 2, 1], vec![0.0; 2]).expect("valid");

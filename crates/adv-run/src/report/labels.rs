@@ -21,7 +21,10 @@ impl Rect {
 
     /// The point of the rectangle closest to `p`: where a leader line ends.
     pub(super) fn nearest(&self, p: (f64, f64)) -> (f64, f64) {
-        (p.0.clamp(self.x, self.x + self.width), p.1.clamp(self.y, self.y + self.height))
+        (
+            p.0.clamp(self.x, self.x + self.width),
+            p.1.clamp(self.y, self.y + self.height),
+        )
     }
 }
 
@@ -34,10 +37,19 @@ const CROSSING: f64 = 60.0;
 ///
 /// A local search from "every label right of its point": it moves one label, or lets two exchange places, as long
 /// as that lowers the price of covering things, of distance and of crossing leader lines.
-pub(super) fn place(points: &[((f64, f64), f64)], height: f64, obstacles: &[Rect], bounds: Rect) -> Vec<Rect> {
-    let choices: Vec<_> = points.iter().map(|(point, width)| candidates(*point, *width, height)).collect();
+pub(super) fn place(
+    points: &[((f64, f64), f64)],
+    height: f64,
+    obstacles: &[Rect],
+    bounds: Rect,
+) -> Vec<Rect> {
+    let choices: Vec<_> = points
+        .iter()
+        .map(|(point, width)| candidates(*point, *width, height))
+        .collect();
     let spots: Vec<_> = points.iter().map(|(point, _)| *point).collect();
-    let rects = |chosen: &[usize]| -> Vec<Rect> { chosen.iter().zip(&choices).map(|(at, list)| list[*at]).collect() };
+    let rects =
+        |chosen: &[usize]| -> Vec<Rect> { chosen.iter().zip(&choices).map(|(at, list)| list[*at]).collect() };
     let price = |chosen: &[usize]| price(&spots, &rects(chosen), obstacles, &bounds);
     let mut best = vec![0; points.len()];
     let mut lowest = price(&best);
@@ -82,24 +94,34 @@ fn price(spots: &[(f64, f64)], rects: &[Rect], obstacles: &[Rect], bounds: &Rect
 type Segment = ((f64, f64), (f64, f64));
 
 fn cross((a, b): Segment, (c, d): Segment) -> bool {
-    let side = |p: (f64, f64), q: (f64, f64), r: (f64, f64)| (q.0 - p.0) * (r.1 - p.1) - (q.1 - p.1) * (r.0 - p.0);
+    let side =
+        |p: (f64, f64), q: (f64, f64), r: (f64, f64)| (q.0 - p.0) * (r.1 - p.1) - (q.1 - p.1) * (r.0 - p.0);
     side(a, b, c) * side(a, b, d) < 0.0 && side(c, d, a) * side(c, d, b) < 0.0
 }
 
 /// The candidate whose near end lies closest to that of `wanted`.
 fn closest(candidates: &[Rect], wanted: &Rect) -> usize {
     let distance = |r: &Rect| {
-        let ends = (r.x - wanted.x).abs().min((r.x + r.width - wanted.x - wanted.width).abs());
+        let ends = (r.x - wanted.x)
+            .abs()
+            .min((r.x + r.width - wanted.x - wanted.width).abs());
         ends + (r.y - wanted.y).abs()
     };
-    (0..candidates.len()).min_by(|a, b| distance(&candidates[*a]).total_cmp(&distance(&candidates[*b]))).unwrap_or(0)
+    (0..candidates.len())
+        .min_by(|a, b| distance(&candidates[*a]).total_cmp(&distance(&candidates[*b])))
+        .unwrap_or(0)
 }
 
 /// Places for a label: beside the point, above and below it, then beside it at growing distances.
 fn candidates((x, y): (f64, f64), width: f64, height: f64) -> Vec<Rect> {
     const GAP: f64 = 9.0;
     let at = |x: f64, y: f64| Rect { x, y, width, height };
-    let beside = |dy: f64, gap: f64| [at(x + gap, y - height / 2.0 + dy), at(x - gap - width, y - height / 2.0 + dy)];
+    let beside = |dy: f64, gap: f64| {
+        [
+            at(x + gap, y - height / 2.0 + dy),
+            at(x - gap - width, y - height / 2.0 + dy),
+        ]
+    };
     let mut places = Vec::from(beside(0.0, GAP));
     // Centred, then flush with the point's left and right edge for points near a border.
     for left in [x - width / 2.0, x - 5.0, x + 5.0 - width] {
@@ -117,19 +139,38 @@ fn candidates((x, y): (f64, f64), width: f64, height: f64) -> Vec<Rect> {
 mod tests {
     use super::*;
 
-    const BOUNDS: Rect = Rect { x: 0.0, y: 0.0, width: 400.0, height: 300.0 };
+    const BOUNDS: Rect = Rect {
+        x: 0.0,
+        y: 0.0,
+        width: 400.0,
+        height: 300.0,
+    };
 
     #[track_caller]
     fn check(points: &[((f64, f64), f64)]) {
         let dots: Vec<_> = points
             .iter()
-            .map(|((x, y), _)| Rect { x: x - 5.0, y: y - 5.0, width: 10.0, height: 10.0 })
+            .map(|((x, y), _)| Rect {
+                x: x - 5.0,
+                y: y - 5.0,
+                width: 10.0,
+                height: 10.0,
+            })
             .collect();
         let placed = place(points, 14.0, &dots, BOUNDS);
         for (i, rect) in placed.iter().enumerate() {
-            assert!(rect.excess(&BOUNDS) < 1e-6, "label {i} leaves the picture: {rect:?}");
-            assert!(dots.iter().all(|dot| rect.overlap(dot) < 1e-6), "label {i} covers a point: {rect:?}");
-            assert!(placed[..i].iter().all(|other| rect.overlap(other) < 1e-6), "label {i} covers a label: {rect:?}");
+            assert!(
+                rect.excess(&BOUNDS) < 1e-6,
+                "label {i} leaves the picture: {rect:?}"
+            );
+            assert!(
+                dots.iter().all(|dot| rect.overlap(dot) < 1e-6),
+                "label {i} covers a point: {rect:?}"
+            );
+            assert!(
+                placed[..i].iter().all(|other| rect.overlap(other) < 1e-6),
+                "label {i} covers a label: {rect:?}"
+            );
         }
     }
 
@@ -140,7 +181,12 @@ mod tests {
         check(&[60.0, 64.0, 70.0].map(|y| ((370.0, y), 80.0)));
         check(&[200.0, 203.0, 206.0, 90.0, 92.0, 280.0, 150.0, 151.0].map(|y| ((370.0, y), 80.0)));
         // Corners.
-        check(&[((2.0, 2.0), 90.0), ((398.0, 2.0), 90.0), ((2.0, 298.0), 90.0), ((398.0, 298.0), 90.0)]);
+        check(&[
+            ((2.0, 2.0), 90.0),
+            ((398.0, 2.0), 90.0),
+            ((2.0, 298.0), 90.0),
+            ((398.0, 298.0), 90.0),
+        ]);
     }
 
     #[test]

@@ -27,7 +27,9 @@ pub use ticks::Unit;
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// An image whose shape is not `[1 or 3, H, W]` or does not fit its values.
-    #[error("an image of shape {shape:?} (wanted: [1 or 3, height, width]) does not fit {len} values; pass one sample's C·H·W values")]
+    #[error(
+        "an image of shape {shape:?} (wanted: [1 or 3, height, width]) does not fit {len} values; pass one sample's C·H·W values"
+    )]
     Image {
         /// The shape given, `[C, H, W]`.
         shape: [usize; 3],
@@ -43,7 +45,9 @@ pub enum ReportError {
         trials: u64,
     },
     /// A table whose rows are not as long as its head.
-    #[error("table {caption:?}: row {row} has {cells} cells, the head has {columns}; give one cell per column")]
+    #[error(
+        "table {caption:?}: row {row} has {cells} cells, the head has {columns}; give one cell per column"
+    )]
     Table {
         /// The table's caption.
         caption: String,

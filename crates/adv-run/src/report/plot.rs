@@ -14,21 +14,46 @@ const MOST_DOTS: usize = 40;
 
 /// The chart's picture and its legend as one `<figure>`.
 pub(super) fn figure(chart: &Chart) -> Result<String, ReportError> {
-    let finite = |c: &Curve| c.points.iter().copied().filter(|(x, y)| x.is_finite() && y.is_finite()).collect();
+    let finite = |c: &Curve| {
+        c.points
+            .iter()
+            .copied()
+            .filter(|(x, y)| x.is_finite() && y.is_finite())
+            .collect()
+    };
     let points: Vec<Vec<(f64, f64)>> = chart.curves.iter().map(finite).collect();
     let range = |pick: fn(&(f64, f64)) -> f64| {
         let values = points.iter().flatten().map(pick);
-        values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)))
+        values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {
+            (low.min(v), high.max(v))
+        })
     };
     let ((x_min, x_max), (y_min, y_max)) = (range(|p| p.0), range(|p| p.1));
     let x = width_of(x_min, x_max);
     let y = linear(y_min, y_max, 5, chart.unit);
-    let widest = y.ticks.iter().map(|(_, label)| label.chars().count()).max().unwrap_or(0);
+    let widest = y
+        .ticks
+        .iter()
+        .map(|(_, label)| label.chars().count())
+        .max()
+        .unwrap_or(0);
     let left = widest as f64 * CHARACTER + 14.0;
-    let layout = Layout { width: 400.0, height: 250.0, left, right: 14.0, top: 10.0, bottom: 46.0 };
+    let layout = Layout {
+        width: 400.0,
+        height: 250.0,
+        left,
+        right: 14.0,
+        top: 10.0,
+        bottom: 46.0,
+    };
 
     let names: Vec<&str> = chart.curves.iter().map(|c| c.name.as_str()).collect();
-    let alt = format!("Line chart of {}: {} by {}", chart.title, names.join(", "), chart.x_name);
+    let alt = format!(
+        "Line chart of {}: {} by {}",
+        chart.title,
+        names.join(", "),
+        chart.x_name
+    );
     let svg = draw(layout, (&x, &chart.x_name), &y, &alt, |_, plot| {
         for (number, (curve, kept)) in chart.curves.iter().zip(&points).enumerate() {
             for run in runs(&curve.points) {
@@ -38,13 +63,19 @@ pub(super) fn figure(chart: &Chart) -> Result<String, ReportError> {
             }
             if kept.len() <= MOST_DOTS {
                 let dot = Ink::Series(number).colour().filled();
-                plot.draw_series(kept.iter().map(|p| Circle::new(*p, fine(2.6), dot))).map_err(text)?;
+                plot.draw_series(kept.iter().map(|p| Circle::new(*p, fine(2.6), dot)))
+                    .map_err(text)?;
             }
         }
         Ok(())
     })?;
 
-    let legend: String = chart.curves.iter().enumerate().map(|(i, curve)| legend_entry(i, curve, chart.unit)).collect();
+    let legend: String = chart
+        .curves
+        .iter()
+        .enumerate()
+        .map(|(i, curve)| legend_entry(i, curve, chart.unit))
+        .collect();
     Ok(format!(
         "<figure class=\"chart\"><figcaption><b>{}</b><span class=\"legend\">{legend}</span></figcaption>\n{svg}</figure>\n",
         escape(&chart.title)
@@ -54,7 +85,11 @@ pub(super) fn figure(chart: &Chart) -> Result<String, ReportError> {
 /// The horizontal axis: the curves fill it from end to end. It counts epochs or updates, so ticks are whole numbers.
 fn width_of(min: f64, max: f64) -> Axis {
     if max <= min {
-        return Axis { low: min - 0.5, high: max + 0.5, ticks: vec![(min, short(min))] };
+        return Axis {
+            low: min - 0.5,
+            high: max + 0.5,
+            ticks: vec![(min, short(min))],
+        };
     }
     let count = ((max - min).floor() as usize).clamp(1, 6);
     let mut axis = linear(min, max, count, Unit::Number);
@@ -81,7 +116,11 @@ fn legend_entry(number: usize, curve: &Curve, unit: Unit) -> String {
 /// The stretches of finite points: a NaN interrupts a curve instead of bending it.
 fn runs(points: &[(f64, f64)]) -> Vec<Vec<(f64, f64)>> {
     let broken = |p: &(f64, f64)| !(p.0.is_finite() && p.1.is_finite());
-    points.split(broken).filter(|run| !run.is_empty()).map(<[_]>::to_vec).collect()
+    points
+        .split(broken)
+        .filter(|run| !run.is_empty())
+        .map(<[_]>::to_vec)
+        .collect()
 }
 
 /// At most [`MOST_POINTS`] points that keep the lowest and the highest of each stretch, so that spikes stay visible.
@@ -108,7 +147,9 @@ mod tests {
 
     #[test]
     fn thinning_keeps_ends_and_spikes() {
-        let mut points: Vec<_> = (0..50_000).map(|i| (f64::from(i), (f64::from(i) * 0.01).sin())).collect();
+        let mut points: Vec<_> = (0..50_000)
+            .map(|i| (f64::from(i), (f64::from(i) * 0.01).sin()))
+            .collect();
         points[31_234].1 = 9.0;
         let kept = thinned(&points);
         assert!(kept.len() <= MOST_POINTS + 2, "{}", kept.len());
@@ -125,12 +166,18 @@ mod tests {
 
     #[test]
     fn colours_are_left_to_the_page() {
-        let curve = |name: &str, points| Curve { name: name.into(), points };
+        let curve = |name: &str, points| Curve {
+            name: name.into(),
+            points,
+        };
         let chart = Chart {
             title: "Loss <1>".into(),
             x_name: "epoch".into(),
             unit: Unit::Number,
-            curves: vec![curve("a & b", vec![(1.0, 0.5), (2.0, 0.25)]), curve("empty", vec![])],
+            curves: vec![
+                curve("a & b", vec![(1.0, 0.5), (2.0, 0.25)]),
+                curve("empty", vec![]),
+            ],
         };
         let html = figure(&chart).expect("draws");
         assert!(!html.contains("#AD00"), "a stand-in colour is left");

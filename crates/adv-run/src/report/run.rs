@@ -1,7 +1,9 @@
 //! The report of one training run.
 
-use super::html::{Cell, Picture, appendix, escape, gradients, map_legend, page, sample, section, table, tables};
-use super::{AttackResult, Ledger, LedgerRow, ImageRow, ReportError, RunReport, plot};
+use super::html::{
+    Cell, Picture, appendix, escape, gradients, map_legend, page, sample, section, table, tables,
+};
+use super::{AttackResult, ImageRow, Ledger, LedgerRow, ReportError, RunReport, plot};
 
 /// The run's page as HTML.
 ///
@@ -12,10 +14,19 @@ pub fn render(report: &RunReport) -> Result<String, ReportError> {
     let charts: Result<String, _> = report.charts.iter().map(plot::figure).collect();
     let charts = charts?;
     if !charts.is_empty() {
-        body.push_str(&section("Training", &format!("<div class=\"charts\">\n{charts}</div>\n")));
+        body.push_str(&section(
+            "Training",
+            &format!("<div class=\"charts\">\n{charts}</div>\n"),
+        ));
     }
-    body.push_str(&section("Robustness", &attacks(&report.attacks, &report.checkpoint)));
-    body.push_str(&section("Cost", &report.ledgers.iter().map(ledger).collect::<String>()));
+    body.push_str(&section(
+        "Robustness",
+        &attacks(&report.attacks, &report.checkpoint),
+    ));
+    body.push_str(&section(
+        "Cost",
+        &report.ledgers.iter().map(ledger).collect::<String>(),
+    ));
     body.push_str(&section("Adversarial examples", &images(&report.images)?));
     body.push_str(&section("Input gradients", &gradients(&report.gradients)?));
     body.push_str(&section("Further results", &tables(&report.tables)?));
@@ -85,7 +96,11 @@ fn bar(share: f64, low: f64, high: f64) -> String {
 fn ledger(account: &Ledger) -> String {
     // An account without a theory, such as an evaluation's, has no columns for one.
     let has_theory = account.rows.iter().any(|row| row.theory_per_batch.is_some());
-    let mut head = vec![Cell::text("Passes"), Cell::number("Total"), Cell::number("Per mini-batch")];
+    let mut head = vec![
+        Cell::text("Passes"),
+        Cell::number("Total"),
+        Cell::number("Per mini-batch"),
+    ];
     if has_theory {
         head.extend([Cell::number("In theory"), Cell::text("")]);
     }
@@ -105,7 +120,15 @@ fn ledger(account: &Ledger) -> String {
         cells
     };
     let rows: Vec<_> = account.rows.iter().map(row).collect();
-    table(&format!("{}, {} mini-batches", account.title, thousands(account.mini_batches)), &head, &rows)
+    table(
+        &format!(
+            "{}, {} mini-batches",
+            account.title,
+            thousands(account.mini_batches)
+        ),
+        &head,
+        &rows,
+    )
 }
 
 fn images(rows: &[ImageRow]) -> Result<String, ReportError> {
@@ -119,11 +142,26 @@ fn images(rows: &[ImageRow]) -> Result<String, ReportError> {
     let mut html = map_legend(&format!("−{scale:.3}"), &format!("+{scale:.3}"));
     html.push_str("<div class=\"samples\">\n");
     for (row, change) in rows.iter().zip(&changes) {
-        let clean_alt = format!("clean image of class {}, predicted {}", row.label, row.clean_prediction);
-        let adversarial_alt = format!("adversarial image of class {}, predicted {}", row.label, row.adversarial_prediction);
+        let clean_alt = format!(
+            "clean image of class {}, predicted {}",
+            row.label, row.clean_prediction
+        );
+        let adversarial_alt = format!(
+            "adversarial image of class {}, predicted {}",
+            row.label, row.adversarial_prediction
+        );
         html.push_str(&sample(&[
-            Picture::plain(&row.clean, &clean_alt, prediction("clean", &row.clean_prediction, &row.label))?,
-            Picture::signed(change, scale, "perturbation between the two images", format!("perturbation<br>true class <b>{}</b>", escape(&row.label)))?,
+            Picture::plain(
+                &row.clean,
+                &clean_alt,
+                prediction("clean", &row.clean_prediction, &row.label),
+            )?,
+            Picture::signed(
+                change,
+                scale,
+                "perturbation between the two images",
+                format!("perturbation<br>true class <b>{}</b>", escape(&row.label)),
+            )?,
             Picture::plain(
                 &row.adversarial,
                 &adversarial_alt,
@@ -136,7 +174,11 @@ fn images(rows: &[ImageRow]) -> Result<String, ReportError> {
 }
 
 fn prediction(kind: &str, predicted: &str, label: &str) -> String {
-    let (class, verdict) = if predicted == label { ("good", "✓") } else { ("bad", "✗") };
+    let (class, verdict) = if predicted == label {
+        ("good", "✓")
+    } else {
+        ("bad", "✗")
+    };
     let word = if predicted == label { "correct" } else { "wrong" };
     format!(
         "{kind}<br><b class=\"{class}\">{} <span role=\"img\" aria-label=\"{word}\">{verdict}</span></b>",
@@ -170,5 +212,9 @@ pub(super) fn thousands(number: u64) -> String {
 /// At most two decimals, and none when the number is whole.
 pub(super) fn decimal(number: f64) -> String {
     let rounded = (number * 100.0).round() / 100.0;
-    if rounded.fract() == 0.0 { format!("{rounded}") } else { format!("{rounded:.2}") }
+    if rounded.fract() == 0.0 {
+        format!("{rounded}")
+    } else {
+        format!("{rounded:.2}")
+    }
 }

@@ -24,31 +24,58 @@ pub(super) struct CostPoint<'a> {
 /// The `<figure>` of robust accuracy against `cost_name`. Whiskers are 95 % intervals.
 pub(super) fn figure(points: &[CostPoint<'_>], cost_name: &str) -> Result<String, ReportError> {
     let costs = points.iter().map(|p| p.cost).filter(|c| c.is_finite());
-    let (min, max) = costs.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), c| (low.min(c), high.max(c)));
+    let (min, max) = costs.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), c| {
+        (low.min(c), high.max(c))
+    });
     // The room right of the dearest method is for names: equal budgets put all points at one cost.
     let log = min > 0.0 && max / min >= LOG_RATIO;
-    let x = if log { logarithmic(min, max) } else { linear(0.0, 1.2 * max.max(0.0), 5, Unit::Number) };
+    let x = if log {
+        logarithmic(min, max)
+    } else {
+        linear(0.0, 1.2 * max.max(0.0), 5, Unit::Number)
+    };
     let mut y = linear(0.0, 1.0, 5, Unit::Fraction);
     // Room for points and names at the very ends.
     (y.low, y.high) = (-0.06, 1.03);
-    let layout = Layout { width: 430.0, height: 330.0, left: 56.0, right: 10.0, top: 8.0, bottom: 48.0 };
+    let layout = Layout {
+        width: 430.0,
+        height: 330.0,
+        left: 56.0,
+        right: 10.0,
+        top: 8.0,
+        bottom: 48.0,
+    };
     let cost = |p: &CostPoint<'_>| if log { p.cost.log10() } else { p.cost };
-    let shown: Vec<(usize, &CostPoint<'_>)> = points.iter().enumerate().filter(|(_, p)| p.cost.is_finite()).collect();
-    let spots: Vec<_> = shown.iter().map(|(_, p)| layout.place(&x, &y, (cost(p), p.robust.value()))).collect();
+    let shown: Vec<(usize, &CostPoint<'_>)> = points
+        .iter()
+        .enumerate()
+        .filter(|(_, p)| p.cost.is_finite())
+        .collect();
+    let spots: Vec<_> = shown
+        .iter()
+        .map(|(_, p)| layout.place(&x, &y, (cost(p), p.robust.value())))
+        .collect();
     let rects = name_places(&shown, &spots, &layout, &x, &y);
 
     let scale = if log { ", logarithmic" } else { "" };
     let axis_name = format!("{cost_name}{scale}");
     let told: Vec<_> = points
         .iter()
-        .map(|p| format!("{} {:.1} % at {}", p.name, p.robust.value() * 100.0, short(p.cost)))
+        .map(|p| {
+            format!(
+                "{} {:.1} % at {}",
+                p.name,
+                p.robust.value() * 100.0,
+                short(p.cost)
+            )
+        })
         .collect();
     let alt = format!("Robust accuracy against {cost_name}: {}", told.join("; "));
     let svg = draw(layout, (&x, &axis_name), &y, &alt, |area, plot| {
         for (((number, point), spot), rect) in shown.iter().zip(&spots).zip(&rects) {
             let end = rect.nearest(*spot);
             if (end.0 - spot.0).hypot(end.1 - spot.1) > 2.5 * DOT {
-                rule(area, Ink::Muted, 0.8, &[*spot, end])?;
+                rule(area, Ink::Series(*number), 0.8, &[*spot, end])?;
             }
             let (low, high) = point.robust.wilson();
             let whisker = vec![(cost(point), low), (cost(point), high)];
@@ -56,7 +83,11 @@ pub(super) fn figure(points: &[CostPoint<'_>], cost_name: &str) -> Result<String
             plot.draw_series(std::iter::once(whisker)).map_err(text)?;
         }
         for (((number, point), spot), rect) in shown.iter().zip(&spots).zip(&rects) {
-            let dot = Circle::new((cost(point), point.robust.value()), fine(DOT), Ink::Series(*number).colour().filled());
+            let dot = Circle::new(
+                (cost(point), point.robust.value()),
+                fine(DOT),
+                Ink::Series(*number).colour().filled(),
+            );
             plot.draw_series(std::iter::once(dot)).map_err(text)?;
             // The name's inner end stays beside its point when the real font is narrower than estimated.
             let middle = rect.y + rect.height / 2.0;
@@ -84,10 +115,23 @@ fn name_places(
 ) -> Vec<Rect> {
     let mut obstacles = Vec::new();
     for ((_, point), (at, middle)) in shown.iter().zip(spots) {
-        obstacles.push(Rect { x: at - DOT, y: middle - DOT, width: 2.0 * DOT, height: 2.0 * DOT });
+        obstacles.push(Rect {
+            x: at - DOT,
+            y: middle - DOT,
+            width: 2.0 * DOT,
+            height: 2.0 * DOT,
+        });
         let (low, high) = point.robust.wilson();
-        let (top, bottom) = (layout.place(x, y, (x.low, high)).1, layout.place(x, y, (x.low, low)).1);
-        obstacles.push(Rect { x: at - 0.5, y: top, width: 1.0, height: bottom - top });
+        let (top, bottom) = (
+            layout.place(x, y, (x.low, high)).1,
+            layout.place(x, y, (x.low, low)).1,
+        );
+        obstacles.push(Rect {
+            x: at - 0.5,
+            y: top,
+            width: 1.0,
+            height: bottom - top,
+        });
     }
     let wanted: Vec<_> = shown
         .iter()

@@ -45,7 +45,11 @@ impl Proportion {
         let half = Z95 / (1.0 + z2 / n) * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
         // At 0 and n the bound is exact; rounding must not move it past the end.
         let low = if self.successes == 0 { 0.0 } else { middle - half };
-        let high = if self.successes == self.trials { 1.0 } else { middle + half };
+        let high = if self.successes == self.trials {
+            1.0
+        } else {
+            middle + half
+        };
         (low, high)
     }
 }
@@ -65,14 +69,26 @@ mod tests {
             (29, 29, 0.8830, 1.0),
         ] {
             let (l, h) = Proportion::new(successes, trials).expect("valid").wilson();
-            assert!((l - low).abs() < 6e-5, "{successes}/{trials}: low {l} against {low}");
-            assert!((h - high).abs() < 6e-5, "{successes}/{trials}: high {h} against {high}");
+            assert!(
+                (l - low).abs() < 6e-5,
+                "{successes}/{trials}: low {l} against {low}"
+            );
+            assert!(
+                (h - high).abs() < 6e-5,
+                "{successes}/{trials}: high {h} against {high}"
+            );
         }
     }
 
     #[test]
     fn impossible_counts_are_refused() {
-        assert!(matches!(Proportion::new(0, 0), Err(ReportError::Proportion { .. })));
-        assert!(matches!(Proportion::new(3, 2), Err(ReportError::Proportion { .. })));
+        assert!(matches!(
+            Proportion::new(0, 0),
+            Err(ReportError::Proportion { .. })
+        ));
+        assert!(matches!(
+            Proportion::new(3, 2),
+            Err(ReportError::Proportion { .. })
+        ));
     }
 }

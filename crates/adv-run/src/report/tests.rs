@@ -8,19 +8,29 @@ const EVIL: &str = "<script>alert(\"1\")</script> & 'x' \u{1}";
 #[track_caller]
 fn elements(html: &str) -> Vec<String> {
     const VOID: [&str; 3] = ["meta", "img", "br"];
-    let (style, rest) = html.split_once("<style>").and_then(|(a, b)| Some((a, b.split_once("</style>")?.1))).expect("a style");
+    let (style, rest) = html
+        .split_once("<style>")
+        .and_then(|(a, b)| Some((a, b.split_once("</style>")?.1)))
+        .expect("a style");
     let html = style.replace("<!doctype html>", "") + rest;
     let (mut open, mut seen) = (Vec::new(), Vec::new());
     for piece in html.split('<').skip(1) {
         let (tag, text) = piece.split_once('>').expect("a tag ends");
         assert!(!text.contains('>'), "a bare > after <{tag}>");
         if let Some(name) = tag.strip_prefix('/') {
-            assert_eq!(open.pop().as_deref(), Some(name), "</{name}> closes something else");
+            assert_eq!(
+                open.pop().as_deref(),
+                Some(name),
+                "</{name}> closes something else"
+            );
             continue;
         }
         let (tag, closed) = tag.strip_suffix('/').map_or((tag, false), |tag| (tag, true));
         let (name, mut attributes) = tag.trim_end().split_once(' ').unwrap_or((tag, ""));
-        assert!(name.chars().all(|c| c.is_ascii_alphanumeric()), "element {name:?}");
+        assert!(
+            name.chars().all(|c| c.is_ascii_alphanumeric()),
+            "element {name:?}"
+        );
         let mut keys = Vec::new();
         while !attributes.trim().is_empty() {
             let (key, rest) = attributes.split_once("=\"").expect("a quoted attribute");
@@ -28,7 +38,10 @@ fn elements(html: &str) -> Vec<String> {
             keys.push(key.trim());
             attributes = rest.split_once('"').expect("the quote ends").1;
         }
-        assert!(name != "img" || keys.contains(&"alt"), "an image without alt text");
+        assert!(
+            name != "img" || keys.contains(&"alt"),
+            "an image without alt text"
+        );
         seen.push(name.to_owned());
         if !closed && !VOID.contains(&name) {
             open.push(name.to_owned());
@@ -37,7 +50,10 @@ fn elements(html: &str) -> Vec<String> {
     assert!(open.is_empty(), "left open: {open:?}");
     // Entities: every ampersand begins one.
     for after in html.split('&').skip(1) {
-        assert!(after.split_once(';').is_some_and(|(name, _)| name.len() <= 5), "a bare & before {after:.20}");
+        assert!(
+            after.split_once(';').is_some_and(|(name, _)| name.len() <= 5),
+            "a bare & before {after:.20}"
+        );
     }
     seen
 }
@@ -46,7 +62,11 @@ fn elements(html: &str) -> Vec<String> {
 fn check_page(html: &str, expected: &[(&str, usize)]) {
     let seen = elements(html);
     for (name, count) in expected {
-        assert_eq!(seen.iter().filter(|element| element == name).count(), *count, "<{name}>");
+        assert_eq!(
+            seen.iter().filter(|element| element == name).count(),
+            *count,
+            "<{name}>"
+        );
     }
     assert!(!seen.contains(&"script".to_owned()));
     assert!(html.contains("&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt; &amp; &#39;x&#39; \u{FFFD}"));
@@ -64,8 +84,15 @@ fn evil_pair() -> Vec<(String, String)> {
 }
 
 fn run() -> RunReport {
-    let curve = |points| Curve { name: EVIL.into(), points };
-    let row = |measured, theory_per_batch| LedgerRow { pass: EVIL.into(), measured, theory_per_batch };
+    let curve = |points| Curve {
+        name: EVIL.into(),
+        points,
+    };
+    let row = |measured, theory_per_batch| LedgerRow {
+        pass: EVIL.into(),
+        measured,
+        theory_per_batch,
+    };
     RunReport {
         title: EVIL.into(),
         subtitle: EVIL.into(),
@@ -76,7 +103,10 @@ fn run() -> RunReport {
             title: EVIL.into(),
             x_name: EVIL.into(),
             unit: Unit::Fraction,
-            curves: vec![curve(vec![(1.0, 0.5), (2.0, f64::NAN), (3.0, 0.7)]), curve(vec![])],
+            curves: vec![
+                curve(vec![(1.0, 0.5), (2.0, f64::NAN), (3.0, 0.7)]),
+                curve(vec![]),
+            ],
         }],
         attacks: vec![AttackResult {
             name: EVIL.into(),
@@ -126,7 +156,11 @@ fn comparison() -> CompareReport {
         subtitle: EVIL.into(),
         budget: EVIL.into(),
         attack: EVIL.into(),
-        methods: vec![method(EVIL, 600.0, 800), method("b", 600.5, 0), method("c", 600.0, 801)],
+        methods: vec![
+            method(EVIL, 600.0, 800),
+            method("b", 600.5, 0),
+            method("c", 600.0, 801),
+        ],
         gradients: run().gradients,
         ..CompareReport::default()
     }
@@ -144,15 +178,18 @@ fn a_run_page_is_sound() {
 #[test]
 fn a_comparison_page_is_sound() {
     let html = render_comparison(&comparison()).expect("renders");
-    check_page(&html, &[("svg", 2), ("table", 1), ("img", 3)]);
-    // Each picture has a dot and a whisker per method; the best method is marked once.
-    assert_eq!(html.matches("<circle").count(), 6);
+    check_page(&html, &[("svg", 5), ("table", 1), ("img", 3)]);
+    // Each picture has a dot per method, and so has the table; the best method is marked once.
+    assert_eq!(html.matches("<circle").count(), 9);
     assert_eq!(html.matches("<strong>80.1 %</strong>").count(), 1);
 }
 
 #[test]
 fn empty_reports_are_pages_too() {
-    for html in [render_run(&RunReport::default()), render_comparison(&CompareReport::default())] {
+    for html in [
+        render_run(&RunReport::default()),
+        render_comparison(&CompareReport::default()),
+    ] {
         assert!(!elements(&html.expect("renders")).contains(&"section".to_owned()));
     }
 }
@@ -162,7 +199,18 @@ fn inputs_that_do_not_fit_are_refused() {
     let mut report = run();
     report.tables[0].rows.push(vec!["alone".into()]);
     let error = render_run(&report).expect_err("a short row");
-    assert!(matches!(error, ReportError::Table { row: 1, cells: 1, columns: 2, .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            ReportError::Table {
+                row: 1,
+                cells: 1,
+                columns: 2,
+                ..
+            }
+        ),
+        "{error}"
+    );
 
     let mut report = run();
     report.images[0].adversarial = Image::new([1, 1, 4], vec![0.0; 4]).expect("valid");
