@@ -57,6 +57,17 @@ const SAMPLES: [(usize, &str); 6] = [
     ),
 ];
 const EPSILON: f32 = 0.2;
+const SPEC: &str = r#"method = "pgd"
+dataset = "digits"
+model = "mlp"
+epochs = 12
+seed = 1
+
+[perturbation]
+ball = "linf"
+eps = 0.2
+steps = 7
+"#;
 const MADE_UP: &str =
     "Sample page: its accuracies, costs and curves are made up; the digits and the attack on them are real.";
 
@@ -120,14 +131,22 @@ fn sample_run() -> AnyResult<RunReport> {
             ("Training time", "8.4 s"),
         ]),
         charts: vec![
-            chart("Loss", Unit::Number, vec![
-                curve("adversarial", |e| falling(2.1, 0.52, e)),
-                curve("clean", |e| falling(1.8, 0.17, e)),
-            ]),
-            chart("Accuracy on held-back images", Unit::Fraction, vec![
-                curve("clean", |e| rising(0.3, 0.972, e)),
-                curve("robust (PGD-10)", |e| rising(0.05, 0.82, e)),
-            ]),
+            chart(
+                "Loss",
+                Unit::Number,
+                vec![
+                    curve("adversarial", |e| falling(2.1, 0.52, e)),
+                    curve("clean", |e| falling(1.8, 0.17, e)),
+                ],
+            ),
+            chart(
+                "Accuracy on held-back images",
+                Unit::Fraction,
+                vec![
+                    curve("clean", |e| rising(0.3, 0.972, e)),
+                    curve("robust (PGD-10)", |e| rising(0.05, 0.82, e)),
+                ],
+            ),
         ],
         attacks: vec![
             attack("none", "", 350)?,
@@ -149,14 +168,20 @@ fn sample_run() -> AnyResult<RunReport> {
             Ledger {
                 title: "Evaluation".into(),
                 mini_batches: 8,
-                rows: vec![row("Forward", 4096, None), row("Backward, input only", 4080, None)],
+                rows: vec![
+                    row("Forward", 4096, None),
+                    row("Backward, input only", 4080, None),
+                ],
             },
         ],
-        images: SAMPLES.iter().map(|(label, digit)| attacked(*label, digit)).collect::<AnyResult<_>>()?,
+        images: SAMPLES
+            .iter()
+            .map(|(label, digit)| attacked(*label, digit))
+            .collect::<AnyResult<_>>()?,
         gradients: gradient_rows()?,
-        spec_toml: "method = \"pgd\"\ndataset = \"digits\"\nmodel = \"mlp\"\nepochs = 12\nseed = 1\n\n[perturbation]\nball = \"linf\"\neps = 0.2\nsteps = 7\n".into(),
+        spec_toml: SPEC.into(),
         environment: environment(),
-        notes: vec!["Intervals are 95 % Wilson intervals over the test images; they do not cover the spread between seeds.".into()],
+        notes: vec!["Intervals cover the sampling of test images, not the spread between seeds.".into()],
         ..RunReport::default()
     })
 }

@@ -4,6 +4,18 @@
 //! checksum. Only the four fields that scalars need are encoded here, by hand. Each session of a run writes a file
 //! of its own; a resumed one begins with a mark that makes TensorBoard forget what earlier files say from that step
 //! on. Formats: TensorFlow's `record_writer.h`, `event.proto` and `summary.proto`.
+//!
+//! ```
+//! use adv_run::events::EventWriter;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let folder = tempfile::tempdir()?;
+//! let mut events = EventWriter::create(folder.path())?;
+//! events.scalars(1, &[("train/loss", 2.3), ("clean/accuracy", 0.1)])?;
+//! events.sync()?;
+//! # Ok(())
+//! # }
+//! ```
 
 use std::fs::File;
 use std::io::{self, Write as _};

@@ -1,6 +1,23 @@
 //! `metrics.csv`: one row per measurement, cut back to the checkpoint on resume.
 //!
 //! A resumed run writes the very file of an uninterrupted one, as long as its columns hold nothing of the clock.
+//!
+//! ```
+//! use adv_run::metrics_csv::MetricsCsv;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("metrics.csv");
+//! let mut csv = MetricsCsv::create(&path, &["loss", "clean_accuracy"])?;
+//! csv.row(1, &[Some(2.3), None])?;
+//! csv.row(2, &[Some(1.9), Some(0.5)])?;
+//! csv.sync()?;
+//!
+//! MetricsCsv::resume(&path, &["loss", "clean_accuracy"], 1)?;
+//! assert_eq!(std::fs::read_to_string(&path)?, "step,loss,clean_accuracy\n1,2.3,\n");
+//! # Ok(())
+//! # }
+//! ```
 
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};

@@ -62,9 +62,8 @@ fn methods(report: &CompareReport) -> String {
         let robust = percent(method.robust.value());
         // The colour of the method's point, where names crowd in the picture.
         let class = Ink::Series(number).class();
-        let dot = format!(
-            "<svg class=\"dot\" viewBox=\"0 0 2 2\" aria-hidden=\"true\"><circle class=\"fill-{class}\" cx=\"1\" cy=\"1\" r=\"1\"/></svg>"
-        );
+        let circle = format!("<circle class=\"fill-{class}\" cx=\"1\" cy=\"1\" r=\"1\"/>");
+        let dot = format!("<svg class=\"dot\" viewBox=\"0 0 2 2\" aria-hidden=\"true\">{circle}</svg>");
         vec![
             Cell::html(format!("{dot}{}", escape(&method.name))),
             Cell::number(&decimal(method.epochs)),

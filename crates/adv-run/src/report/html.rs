@@ -252,7 +252,7 @@ pub(super) fn gradients(rows: &[GradientRow]) -> Result<String, ReportError> {
 /// Two significant digits, with an exponent only where the plain number would be long.
 fn significant(value: f32) -> String {
     match value {
-        v if v == 0.0 => "0".into(),
+        0.0 => "0".into(),
         v if !(1e-3..1e4).contains(&v) => format!("{v:.1e}"),
         v if v >= 10.0 => format!("{v:.0}"),
         v if v >= 1.0 => format!("{v:.1}"),

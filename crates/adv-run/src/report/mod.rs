@@ -2,6 +2,24 @@
 //!
 //! The inputs are plain values, so that a report can be made from a live run, from files, or by a test. Pictures are
 //! inline SVG and PNG; there is no script; colours follow the reader's light or dark setting.
+//!
+//! ```
+//! use adv_run::report::{AttackResult, Proportion, RunReport, render_run};
+//!
+//! # fn main() -> Result<(), adv_run::report::ReportError> {
+//! let html = render_run(&RunReport {
+//!     title: "PGD-7 on digits".into(),
+//!     attacks: vec![AttackResult {
+//!         name: "pgd-50-10".into(),
+//!         detail: "Linf, eps 0.2".into(),
+//!         accuracy: Proportion::new(291, 360)?,
+//!     }],
+//!     ..RunReport::default()
+//! })?;
+//! assert!(html.contains("80.8 %"));
+//! # Ok(())
+//! # }
+//! ```
 
 mod canvas;
 mod compare;

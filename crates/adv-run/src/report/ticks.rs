@@ -33,7 +33,7 @@ pub(super) fn linear(min: f64, max: f64, count: usize, unit: Unit) -> Axis {
         (min, max) = (min - margin, max + margin);
     }
     if unit == Unit::Fraction {
-        (min, max) = (min.max(0.0).min(0.999), max.min(1.0).max(0.001));
+        (min, max) = (min.clamp(0.0, 0.999), max.clamp(0.001, 1.0));
     }
     let rough = (max - min) / count as f64;
     let power = 10_f64.powf(rough.log10().floor());
@@ -95,6 +95,7 @@ fn label(value: f64, step: f64, unit: Unit) -> String {
 /// A number with at most three digits before its unit: `950`, `1.5 k`, `20 M`.
 pub(super) fn short(value: f64) -> String {
     let (scaled, suffix) = match value.abs() {
+        v if v >= 1e12 => return format!("{value:.1e}"),
         v if v >= 1e9 => (value / 1e9, " G"),
         v if v >= 1e6 => (value / 1e6, " M"),
         v if v >= 1e3 => (value / 1e3, " k"),
@@ -190,6 +191,7 @@ mod tests {
             (2e7, "20 M"),
             (0.25, "0.25"),
             (0.0001, "1e-4"),
+            (2.5e30, "2.5e30"),
         ] {
             assert_eq!(short(value), text);
         }
