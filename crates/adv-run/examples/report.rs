@@ -68,8 +68,7 @@ ball = "linf"
 eps = 0.2
 steps = 7
 "#;
-const MADE_UP: &str =
-    "Sample page: its accuracies, costs and curves are made up; the digits and the attack on them are real.";
+const MADE_UP: &str = "Sample page: its accuracies, costs, curves and gradient maps are made up; the digits and the attack on them are real.";
 
 fn main() -> AnyResult<()> {
     let folder = PathBuf::from(std::env::args_os().nth(1).ok_or("usage: report FOLDER")?);
