@@ -116,7 +116,7 @@ fn table(ours: &Times, peers: &Times) -> String {
     let mut text = String::from("| step | PyTorch ms | adv ms | adv / PyTorch |\n|---|---:|---:|---:|\n");
     let names: BTreeSet<_> = ours.keys().chain(peers.keys()).collect();
     for name in names {
-        let (our, peer) = (ours.get(name).and_then(median), peers.get(name).and_then(median));
+        let (our, peer) = (time(ours, name), time(peers, name));
         let ratio = our.zip(peer).map(|(our, peer)| our / peer);
         let show =
             |value: Option<f64>| value.map_or("not measured".to_owned(), |value| format!("{value:.2}"));
@@ -131,8 +131,12 @@ fn table(ours: &Times, peers: &Times) -> String {
     text
 }
 
-fn median(values: &Vec<f64>) -> Option<f64> {
-    let mut sorted = values.clone();
+fn time(times: &Times, name: &str) -> Option<f64> {
+    times.get(name).and_then(|rounds| median(rounds))
+}
+
+fn median(values: &[f64]) -> Option<f64> {
+    let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;
     match sorted.len() {
@@ -185,7 +189,7 @@ mod tests {
             (&[4.0, 1.0], Some(2.5)),
         ];
         for (values, expected) in table {
-            assert_eq!(median(&values.to_vec()), expected);
+            assert_eq!(median(values), expected);
         }
     }
 }
