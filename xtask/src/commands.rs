@@ -18,7 +18,7 @@ usage: cargo xtask WORD [ARGS...]
   test     [ARGS]  every test and every documentation example, in the profile that `train` uses
   tidy             the rules of the house: arrows between crates, file form, forbidden calls
   validate         what must pass before a merge, cheapest first: fmt, tidy, clippy, doc, test, cargo deny
-  doc      [ARGS]  the documentation, without that of dependencies
+  doc      [ARGS]  the documentation, without that of the dependencies
   bench    [ARGS]  the criterion benches; ARGS are theirs (a filter, `-- --quick`)
   bench --peers [--threads N] [--rounds N] [--out FILE]
                    training steps against PyTorch, side by side, as a table of ratios
