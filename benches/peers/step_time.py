@@ -1,0 +1,98 @@
+"""Milliseconds per adversarial training step in PyTorch: the other side of `cargo xtask bench --peers`.
+
+One step is the ascent (gradients of the input only, by `torch.autograd.grad`) and one update of the weights, as a user
+of eager PyTorch writes it. Prints one JSON object: times by step name, such as `wong_cnn/pgd7/b50`, and facts as texts.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nets import NETS
+
+EPS = 0.3
+PGD_STEPS, PGD_SIZE = 7, 0.1
+RS_SIZE = 0.375
+
+
+def start(x: Tensor) -> Tensor:
+    """Uniform noise in the ball."""
+    return torch.empty_like(x).uniform_(-EPS, EPS)
+
+
+def ascend(model: nn.Module, x: Tensor, y: Tensor, delta: Tensor, size: float, steps: int) -> Tensor:
+    """Sign steps in the ball. The pixel range holds for what the model sees."""
+    for _ in range(steps):
+        delta = delta.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model((x + delta).clamp(0, 1)), y), delta)
+        delta = (delta.detach() + size * gradient.sign()).clamp(-EPS, EPS)
+    return delta
+
+
+METHODS: dict[str, tuple[float, int]] = {"pgd7": (PGD_SIZE, PGD_STEPS), "fgsm-rs": (RS_SIZE, 1)}
+
+
+def training_step(name: str, method: str, batch: int, optimiser_name: str) -> Callable[[], None]:
+    """A closure that does one step on one fixed batch."""
+    torch.manual_seed(0)
+    model = NETS[name]().train()
+    x, y = torch.rand(batch, 1, 28, 28), torch.randint(0, 10, (batch,))
+    size, steps = METHODS[method]
+    if optimiser_name == "adam":
+        optimiser = torch.optim.Adam(model.parameters(), lr=1e-4)
+    else:
+        optimiser = torch.optim.SGD(model.parameters(), lr=1e-2)
+
+    def step() -> None:
+        delta = ascend(model, x, y, start(x), size, steps)
+        optimiser.zero_grad()
+        F.cross_entropy(model((x + delta).clamp(0, 1)), y).backward()
+        optimiser.step()
+
+    return step
+
+
+def median_ms(step: Callable[[], None], seconds: float) -> float:
+    """Median over as many steps as fit, at least five, after two for warming up."""
+    for _ in range(2):
+        step()
+    times: list[float] = []
+    while len(times) < 5 or sum(times) < seconds:
+        begin = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - begin)
+    return 1e3 * statistics.median(times)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+    parser.add_argument("--optimizer", choices=["adam", "sgd"], default="adam")
+    parser.add_argument("--seconds", type=float, default=3.0, help="time for each measurement")
+    parser.add_argument("--nets", nargs="+", choices=list(NETS), default=list(NETS))
+    parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
+    parser.add_argument("--batches", type=int, nargs="+", default=[50, 128])
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+
+    result: dict[str, float | str] = {"PyTorch": torch.__version__, "optimiser": args.optimizer}
+    for net in args.nets:
+        for method in args.methods:
+            for batch in args.batches:
+                key = f"{net}/{method}/b{batch}"
+                result[key] = round(median_ms(training_step(net, method, batch, args.optimizer), args.seconds), 3)
+                print(f"{key}: {result[key]} ms", file=sys.stderr)
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
