@@ -1,1 +1,29 @@
-//! Under construction.
+//! Adversarial perturbations and training methods for Burn, as values.
+#![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
+
+mod ball;
+mod error;
+pub mod gradients;
+mod ledger;
+mod noise;
+mod objective;
+mod perturbation;
+mod range;
+mod start;
+mod step;
+mod train;
+
+pub use ball::{Axes, Ball, Norm, norms, unit};
+pub use error::{ParamError, PassError};
+pub use ledger::{InputPass, JointPass, Ledger, Passes, Phase, SplitPass, WeightPass};
+pub use noise::Noise;
+pub use objective::{AscentMode, Batch, Objective, Split};
+pub use perturbation::{Ascent, Perturbation, PerturbationSpec};
+pub use range::{RangePolicy, ValueRange};
+pub use start::Start;
+pub use step::{StepRule, StepSize};
+pub use train::{
+    Adversarial, Carried, FirstLayer, FreeAt, FreeLb, PassReduction, Standard, TrainingMethod, Update, Yopo,
+    YopoParts,
+};
