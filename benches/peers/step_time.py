@@ -19,25 +19,34 @@ from torch import Tensor, nn
 from nets import NETS
 
 EPS = 0.3
-PGD_STEPS, PGD_SIZE = 7, 0.1
-RS_SIZE = 0.375
 
 
-def start(x: Tensor) -> Tensor:
-    """Uniform noise in the ball."""
-    return torch.empty_like(x).uniform_(-EPS, EPS)
+def gradient_of(model: nn.Module, x: Tensor, y: Tensor, delta: Tensor) -> Tensor:
+    """The gradient of the loss at `x + delta` with respect to `delta` alone."""
+    delta = delta.requires_grad_()
+    return torch.autograd.grad(F.cross_entropy(model(x + delta), y), delta)[0]
 
 
-def ascend(model: nn.Module, x: Tensor, y: Tensor, delta: Tensor, size: float, steps: int) -> Tensor:
-    """Sign steps in the ball. The pixel range holds for what the model sees."""
-    for _ in range(steps):
-        delta = delta.detach().requires_grad_()
-        (gradient,) = torch.autograd.grad(F.cross_entropy(model((x + delta).clamp(0, 1)), y), delta)
-        delta = (delta.detach() + size * gradient.sign()).clamp(-EPS, EPS)
-    return delta
+def pgd7(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    """PGD-7 from a uniform start, in the pixel range after each step."""
+    delta = torch.empty_like(x).uniform_(-EPS, EPS)
+    delta = (x + delta).clamp(0, 1) - x
+    for _ in range(7):
+        gradient = gradient_of(model, x, y, delta)
+        delta = (delta.detach() + 0.1 * gradient.sign()).clamp(-EPS, EPS)
+        delta = (x + delta).clamp(0, 1) - x
+    return x + delta
 
 
-METHODS: dict[str, tuple[float, int]] = {"pgd7": (PGD_SIZE, PGD_STEPS), "fgsm-rs": (RS_SIZE, 1)}
+def fgsm_rs(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    """FGSM-RS: one step of 1.25 eps from a uniform start, in the pixel range at the end only."""
+    delta = torch.empty_like(x).uniform_(-EPS, EPS)
+    gradient = gradient_of(model, x, y, delta)
+    delta = (delta.detach() + 1.25 * EPS * gradient.sign()).clamp(-EPS, EPS)
+    return (x + delta).clamp(0, 1)
+
+
+METHODS = {"pgd7": pgd7, "fgsm-rs": fgsm_rs}
 
 
 def training_step(name: str, method: str, batch: int, optimiser_name: str) -> Callable[[], None]:
@@ -45,16 +54,16 @@ def training_step(name: str, method: str, batch: int, optimiser_name: str) -> Ca
     torch.manual_seed(0)
     model = NETS[name]().train()
     x, y = torch.rand(batch, 1, 28, 28), torch.randint(0, 10, (batch,))
-    size, steps = METHODS[method]
+    ascend = METHODS[method]
     if optimiser_name == "adam":
         optimiser = torch.optim.Adam(model.parameters(), lr=1e-4)
     else:
         optimiser = torch.optim.SGD(model.parameters(), lr=1e-2)
 
     def step() -> None:
-        delta = ascend(model, x, y, start(x), size, steps)
+        adversarial = ascend(model, x, y)
         optimiser.zero_grad()
-        F.cross_entropy(model((x + delta).clamp(0, 1)), y).backward()
+        F.cross_entropy(model(adversarial), y).backward()
         optimiser.step()
 
     return step

@@ -15,12 +15,20 @@ use crate::process::{build_binary, read_stdout, root, run_step};
 /// Milliseconds of one training step by its name, such as `wong_cnn/pgd7/b50`, one value a round.
 type Times = BTreeMap<String, Vec<f64>>;
 
+/// Load of the machine up to which a comparison of times is worth something. Waiting threads of PyTorch spin: a busy
+/// machine slows it many times over.
+const IDLE: f64 = 0.5;
+
 /// Measures both sides and prints the table.
 pub fn run(options: &Options) -> Result<()> {
     let folder = root().join("benches/peers");
     let python = environment(&folder)?;
     let ours = build_binary("step_time", &[])?;
     let threads = options.threads.to_string();
+    let load = load_average();
+    if load.is_some_and(|load| load > IDLE) {
+        eprintln!("warning: other programs are running, so the ratios below mean little");
+    }
 
     let (mut our_times, mut peer_times, mut facts) = (Times::new(), Times::new(), BTreeMap::new());
     for round in 1..=options.rounds {
@@ -34,7 +42,7 @@ pub fn run(options: &Options) -> Result<()> {
         collect(&read_stdout(&mut own)?, &mut our_times, &mut facts).context("our step times")?;
     }
 
-    let mut report = format!("{}\n\n", heading(options, &facts));
+    let mut report = format!("{}\n\n", heading(options, &facts, load));
     report.push_str(&table(&our_times, &peer_times));
     print!("{report}");
     if let Some(out) = &options.out {
@@ -99,11 +107,21 @@ fn heading(options: &Options, facts: &BTreeMap<String, String>) -> String {
         .collect();
     let cpu = cpu_name().unwrap_or_else(|| "unknown CPU".to_owned());
     format!(
-        "Milliseconds per training step, median of {} rounds in turns, {} threads, {cpu}, {}.",
+        "Milliseconds per training step, median of {} rounds in turns, {} threads, {cpu}, load before {load}, {}.",
         options.rounds,
         options.threads,
         facts.join(", ")
     )
+}
+
+/// The load of the last minute, where the system tells it.
+fn load_average() -> Option<f64> {
+    fs::read_to_string("/proc/loadavg")
+        .ok()?
+        .split_whitespace()
+        .next()?
+        .parse()
+        .ok()
 }
 
 fn cpu_name() -> Option<String> {

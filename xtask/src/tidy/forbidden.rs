@@ -25,9 +25,6 @@ struct Rule {
 /// The only file that may differentiate.
 const LEDGER: &str = "crates/adv-core/src/ledger.rs";
 
-/// Files that may draw from Burn's global generator: the starting weights of a model, nothing else.
-const GLOBAL_RANDOMNESS: &[&str] = &["crates/adv-models/src/init.rs"];
-
 /// Written at the end of a line, it says that a tensor is far below the size where Burn's `sum` varies.
 const SMALL_SUM: &str = "// tidy: small";
 
@@ -81,9 +78,7 @@ const RULES: &[Rule] = &[
             Text("Device::seed("),
             Text("device.seed("),
         ],
-        covers: |source, line| {
-            source.library().is_some() && !line.is_test && !GLOBAL_RANDOMNESS.contains(&source.path.as_str())
-        },
+        covers: |source, line| source.library().is_some() && !line.is_test,
         why: "the global generator cannot be resumed: randomness enters only as an argument",
         mend: "draw on the host from the generator you were given and upload",
     },
@@ -212,7 +207,6 @@ mod tests {
             (core, "Tensor::random([2], d, &device)", 1),
             (core, "Tensor::<2>::random([2], d, &device)", 1),
             (run, "device.seed(1);", 1),
-            (GLOBAL_RANDOMNESS[0], "device.seed(1);", 0),
             (laws, "device.seed(1);", 0),
             (core, "println!(\"x\")", 1),
             (data, "eprint!(\"x\")", 1),
