@@ -1,0 +1,8 @@
+//! Kernels on plain slices: no tensors here.
+
+pub(crate) mod conv;
+pub(crate) mod elementwise;
+mod gather;
+mod parallel;
+pub(crate) mod pool;
+mod simd;
