@@ -16,7 +16,7 @@ mod pool;
 mod relu;
 mod route;
 
-pub use conv::conv2d;
+pub use conv::{conv2d, conv2d_relu, conv2d_relu_max_pool2d};
 pub use linear::linear;
 pub use pool::max_pool2d;
 pub use relu::relu;

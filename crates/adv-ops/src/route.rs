@@ -37,6 +37,14 @@ pub(crate) fn operand<const D: usize>(tensor: &Tensor<D>) -> Option<Operand> {
 }
 
 impl Operand {
+    /// The values, without what autodiff knows of them.
+    pub(crate) fn into_raw(self) -> Raw {
+        match self {
+            Self::Plain(raw) => raw,
+            Self::Autodiff(node) => node.into_primitive(),
+        }
+    }
+
     /// On the autodiff device; a plain tensor becomes an untracked one, a constant.
     pub(crate) fn into_autodiff(self) -> Node {
         match self {

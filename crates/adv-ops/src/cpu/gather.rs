@@ -5,7 +5,7 @@ use super::simd::{dispatch, lanes, tile_vectors};
 use pulp::{Simd, WithSimd};
 
 /// Floats of a block of panel rows that stays in the first-level cache.
-const BLOCK_FLOATS: usize = 7168;
+pub(crate) const BLOCK_FLOATS: usize = 7168;
 
 /// The right factor `[k, n]`, cut into panels of a few vectors, each stored row by row and
 /// padded with zeros to whole vectors.
@@ -33,8 +33,14 @@ impl Panels {
             let used = width.min(n - start);
             for (line, &row) in panel.chunks_exact_mut(width).zip(rows) {
                 let src = &src[row as usize + start * stride..];
-                for (value, from) in line[..used].iter_mut().zip(src.iter().step_by(stride)) {
-                    *value = *from;
+                if stride == 1 {
+                    line[..used].copy_from_slice(&src[..used]);
+                } else {
+                    let src = src.iter().step_by(stride);
+                    line[..used]
+                        .iter_mut()
+                        .zip(src)
+                        .for_each(|(to, from)| *to = *from);
                 }
                 line[used..].fill(0.0);
             }
@@ -49,7 +55,17 @@ impl Panels {
     }
 }
 
-/// `out[m][n] += sum over r of data[rows[m] + cols[r]] * panels[r][n]`, `out` in rows of
+/// What the sums of a product begin with.
+#[derive(Clone, Copy)]
+pub(crate) enum Start<'a> {
+    Zero,
+    /// The same row, `panels.width()` values, everywhere.
+    Row(&'a [f32]),
+    /// What the result holds.
+    Result,
+}
+
+/// `out[m][n] = start + sum over r of data[rows[m] + cols[r]] * panels[r][n]`, `out` in rows of
 /// `panels.width()`.
 ///
 /// Each element is one chain of multiply-adds in the order of `r`, whatever the tile sizes.
@@ -58,11 +74,12 @@ pub(crate) struct GatherGemm<'a> {
     pub(crate) rows: &'a [u32],
     pub(crate) cols: &'a [u32],
     pub(crate) panels: &'a Panels,
+    pub(crate) start: Start<'a>,
     pub(crate) out: &'a mut [f32],
 }
 
 impl GatherGemm<'_> {
-    /// Adds the product to `out`.
+    /// Computes `out`.
     pub(crate) fn run(self) {
         let reach = largest(self.rows) + largest(self.cols);
         assert!(
@@ -71,6 +88,7 @@ impl GatherGemm<'_> {
             self.data.len()
         );
         assert_eq!(self.cols.len(), self.panels.k, "one panel row per column offset");
+        assert_ne!(self.panels.k, 0, "an empty sum");
         assert_eq!(
             self.out.len(),
             self.rows.len() * self.panels.width,
@@ -80,11 +98,12 @@ impl GatherGemm<'_> {
     }
 
     #[inline(always)]
-    fn panel<S: Simd, const M: usize, const V: usize>(&mut self, simd: S, panel: &[f32], start: usize) {
+    fn panel<S: Simd, const M: usize, const V: usize>(&mut self, simd: S, panel: &[f32], column: usize) {
         let width = self.panels.width;
         let (panel, _) = S::as_simd_f32s(panel);
         let (panel, _) = panel.as_chunks::<V>();
         let block = BLOCK_FLOATS / (V * S::F32_LANES);
+        let mut start = self.start;
         for (cols, lines) in self.cols.chunks(block).zip(panel.chunks(block)) {
             let tiles = self.rows.chunks(M).zip(self.out.chunks_mut(M * width));
             for (rows, out) in tiles {
@@ -94,9 +113,20 @@ impl GatherGemm<'_> {
                     base[m] = &self.data[rows[m.min(rows.len() - 1)] as usize..];
                 }
                 let mut acc = [[simd.splat_f32s(0.0); V]; M];
-                for (m, out) in out.chunks_exact(width).enumerate() {
-                    let (out, _) = S::as_simd_f32s(&out[start..]);
-                    acc[m].copy_from_slice(&out[..V]);
+                match start {
+                    Start::Zero => {}
+                    Start::Row(row) => {
+                        let (row, _) = S::as_simd_f32s(&row[column..]);
+                        for acc in &mut acc {
+                            acc.copy_from_slice(&row[..V]);
+                        }
+                    }
+                    Start::Result => {
+                        for (acc, out) in acc.iter_mut().zip(out.chunks_exact(width)) {
+                            let (out, _) = S::as_simd_f32s(&out[column..]);
+                            acc.copy_from_slice(&out[..V]);
+                        }
+                    }
                 }
                 for (&col, line) in cols.iter().zip(lines) {
                     for m in 0..M {
@@ -108,11 +138,12 @@ impl GatherGemm<'_> {
                         }
                     }
                 }
-                for (m, out) in out.chunks_exact_mut(width).enumerate() {
-                    let (out, _) = S::as_mut_simd_f32s(&mut out[start..]);
-                    out[..V].copy_from_slice(&acc[m]);
+                for (acc, out) in acc.iter().zip(out.chunks_exact_mut(width)) {
+                    let (out, _) = S::as_mut_simd_f32s(&mut out[column..]);
+                    out[..V].copy_from_slice(acc);
                 }
             }
+            start = Start::Result;
         }
     }
 }
@@ -124,20 +155,20 @@ impl WithSimd for GatherGemm<'_> {
     fn with_simd<S: Simd>(mut self, simd: S) {
         let panels = self.panels;
         let k = panels.k;
-        let mut start = 0;
-        while start < panels.width {
-            let vectors = (panels.width - start) / S::F32_LANES;
+        let mut column = 0;
+        while column < panels.width {
+            let vectors = (panels.width - column) / S::F32_LANES;
             let vectors = vectors.min(const { tile_vectors(S::F32_LANES) });
             let floats = vectors * S::F32_LANES;
-            let panel = &panels.data[start * k..(start + floats) * k];
+            let panel = &panels.data[column * k..(column + floats) * k];
             match (vectors, const { tile_vectors(S::F32_LANES) }) {
-                (1, _) => self.panel::<S, 7, 1>(simd, panel, start),
-                (2, 2) => self.panel::<S, 6, 2>(simd, panel, start),
-                (2, _) => self.panel::<S, 7, 2>(simd, panel, start),
-                (3, _) => self.panel::<S, 7, 3>(simd, panel, start),
-                _ => self.panel::<S, 6, 4>(simd, panel, start),
+                (1, _) => self.panel::<S, 7, 1>(simd, panel, column),
+                (2, 2) => self.panel::<S, 6, 2>(simd, panel, column),
+                (2, _) => self.panel::<S, 7, 2>(simd, panel, column),
+                (3, _) => self.panel::<S, 7, 3>(simd, panel, column),
+                _ => self.panel::<S, 6, 4>(simd, panel, column),
             }
-            start += floats;
+            column += floats;
         }
     }
 }

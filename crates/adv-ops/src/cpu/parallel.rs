@@ -21,19 +21,19 @@ pub(crate) fn for_each_piece<T: Send>(
     }
 }
 
-/// As [`for_each_piece`] for two slices of equal length.
+/// As [`for_each_piece`] for two slices with equally many pieces, each with its length of a piece.
 pub(crate) fn for_each_pair<T: Send, U: Send>(
     a: &mut [T],
     b: &mut [U],
-    len: usize,
+    [a_len, b_len]: [usize; 2],
     work: usize,
     f: impl Fn(usize, &mut [T], &mut [U]) + Send + Sync,
 ) {
-    if work < WORTH_A_THREAD || a.len() <= len {
-        let pieces = a.chunks_mut(len).zip(b.chunks_mut(len));
+    if work < WORTH_A_THREAD || a.len() <= a_len {
+        let pieces = a.chunks_mut(a_len).zip(b.chunks_mut(b_len));
         pieces.enumerate().for_each(|(i, (a, b))| f(i, a, b));
     } else {
-        let pieces = a.par_chunks_mut(len).zip(b.par_chunks_mut(len));
+        let pieces = a.par_chunks_mut(a_len).zip(b.par_chunks_mut(b_len));
         pieces.enumerate().for_each(|(i, (a, b))| f(i, a, b));
     }
 }

@@ -43,6 +43,23 @@ impl Geometry {
         [self.planes[0], self.planes[1], self.out[0], self.out[1]]
     }
 
+    /// Places of a window.
+    pub(crate) fn window(&self) -> usize {
+        self.kernel[0] * self.kernel[1]
+    }
+
+    /// The first pixel, in its plane, of the window of output pixel `i`.
+    #[inline(always)]
+    pub(crate) fn corner(&self, i: usize) -> usize {
+        i / self.out[1] * self.stride[0] * self.size[1] + i % self.out[1] * self.stride[1]
+    }
+
+    /// The offset of a place from the first of its window.
+    #[inline(always)]
+    pub(crate) fn place(&self, place: usize) -> usize {
+        place / self.kernel[1] * self.size[1] + place % self.kernel[1]
+    }
+
     fn in_plane(&self) -> usize {
         self.size[0] * self.size[1]
     }
@@ -67,7 +84,7 @@ pub(crate) fn forward(g: &Geometry, input: &[f32]) -> (Vec<f32>, Vec<u8>) {
     for_each_pair(
         &mut output,
         &mut choice,
-        g.out_plane(),
+        [g.out_plane(); 2],
         g.in_len(),
         |i, output, choice| {
             let plane = &input[i * g.in_plane()..][..g.in_plane()];
@@ -92,9 +109,9 @@ fn largest(g: &Geometry, lines: &[f32]) -> (f32, u8) {
     let mut place = 0u8;
     for line in lines.chunks(g.size[1]).take(g.kernel[0]) {
         for &value in &line[..g.kernel[1]] {
-            if value > best || value.is_nan() {
-                (best, choice) = (value, place);
-            }
+            let take = value > best || value.is_nan();
+            best = std::hint::select_unpredictable(take, value, best);
+            choice = std::hint::select_unpredictable(take, place, choice);
             place = place.wrapping_add(1);
         }
     }
@@ -103,9 +120,7 @@ fn largest(g: &Geometry, lines: &[f32]) -> (f32, u8) {
 
 /// Each output gradient at the place its maximum came from.
 pub(crate) fn input_grad(g: &Geometry, choice: &[u8], output_grad: &[f32]) -> Vec<f32> {
-    let offsets: Vec<usize> = (0..g.kernel[0] * g.kernel[1])
-        .map(|k| k / g.kernel[1] * g.size[1] + k % g.kernel[1])
-        .collect();
+    let places: Vec<usize> = (0..g.window()).map(|place| g.place(place)).collect();
     let mut grad = vec![0.0; g.in_len()];
     for_each_piece(&mut grad, g.in_plane(), g.in_len(), |i, grad| {
         let plane = i * g.out_plane()..(i + 1) * g.out_plane();
@@ -114,7 +129,7 @@ pub(crate) fn input_grad(g: &Geometry, choice: &[u8], output_grad: &[f32]) -> Ve
         for (y, (output_grad, choice)) in rows.enumerate() {
             let lines = &mut grad[y * g.stride[0] * g.size[1]..];
             for (x, (value, &choice)) in output_grad.iter().zip(choice).enumerate() {
-                lines[x * g.stride[1] + offsets[choice as usize]] += value;
+                lines[x * g.stride[1] + places[choice as usize]] += value;
             }
         }
     });
