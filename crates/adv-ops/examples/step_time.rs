@@ -1,9 +1,9 @@
 //! Time of whole adversarial training steps with Burn's operations and with ours.
 //!
-//! `cargo run --release --example step_time [REPETITIONS] [--profile NET BATCH METHOD]`: medians of
-//! interleaved repetitions, and the ratio (below 1: ours is faster).
+//! `cargo run --release --example step_time [REPETITIONS [all|burn|ours|fused [NET] [BATCH] [METHOD]]]`:
+//! medians of interleaved repetitions, and the ratios to Burn's time (below 1: ours is faster).
 
-use adv_ops::{conv2d, linear, max_pool2d, relu};
+use adv_ops::{conv2d, conv2d_relu, conv2d_relu_max_pool2d, linear, max_pool2d, relu};
 use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
 use burn::tensor::{Device, Distribution, Int, Tensor, activation, module};
 use std::time::Instant;
@@ -12,6 +12,8 @@ use std::time::Instant;
 enum Ops {
     Burn,
     Ours,
+    /// Ours, with the convolution, the ReLU and the pooling in one operation.
+    Fused,
 }
 
 impl Ops {
@@ -19,7 +21,7 @@ impl Ops {
         let (weight, bias) = (layer.0.clone(), Some(layer.1.clone()));
         let (stride, padding) = ([stride; 2], [padding; 2]);
         match self {
-            Ops::Ours => conv2d(x, weight, bias, stride, padding),
+            Ops::Ours | Ops::Fused => conv2d(x, weight, bias, stride, padding),
             Ops::Burn => {
                 let options = ConvOptions::new(stride, padding, [1, 1], 1);
                 module::conv2d(x, weight, bias, options)
@@ -27,9 +29,25 @@ impl Ops {
         }
     }
 
+    fn conv2d_relu(self, x: Tensor<4>, layer: &Conv, stride: usize, padding: usize) -> Tensor<4> {
+        if self == Ops::Fused {
+            let (weight, bias) = (layer.0.clone(), Some(layer.1.clone()));
+            return conv2d_relu(x, weight, bias, [stride; 2], [padding; 2]);
+        }
+        self.relu(self.conv2d(x, layer, stride, padding))
+    }
+
+    fn conv2d_relu_max_pool2d(self, x: Tensor<4>, layer: &Conv, stride: usize, padding: usize) -> Tensor<4> {
+        if self == Ops::Fused {
+            let (weight, bias) = (layer.0.clone(), Some(layer.1.clone()));
+            return conv2d_relu_max_pool2d(x, weight, bias, [stride; 2], [padding; 2], [2, 2]);
+        }
+        self.max_pool2d(self.conv2d_relu(x, layer, stride, padding))
+    }
+
     fn max_pool2d(self, x: Tensor<4>) -> Tensor<4> {
         match self {
-            Ops::Ours => max_pool2d(x, [2, 2], [2, 2]),
+            Ops::Ours | Ops::Fused => max_pool2d(x, [2, 2], [2, 2]),
             Ops::Burn => module::max_pool2d(x, MaxPoolOptions::new([2, 2]).with_stride([2, 2])),
         }
     }
@@ -37,14 +55,14 @@ impl Ops {
     fn linear(self, x: Tensor<2>, layer: &Linear) -> Tensor<2> {
         let (weight, bias) = (layer.0.clone(), Some(layer.1.clone()));
         match self {
-            Ops::Ours => linear(x, weight, bias),
+            Ops::Ours | Ops::Fused => linear(x, weight, bias),
             Ops::Burn => module::linear(x, weight, bias),
         }
     }
 
     fn relu<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
         match self {
-            Ops::Ours => relu(x),
+            Ops::Ours | Ops::Fused => relu(x),
             Ops::Burn => activation::relu(x),
         }
     }
@@ -111,13 +129,12 @@ impl Model {
         let batch = x.dims()[0];
         let x = match self.net {
             Net::Wong => {
-                let x = ops.relu(ops.conv2d(x, conv1, 2, 1));
-                ops.relu(ops.conv2d(x, conv2, 2, 1)).reshape([batch, 1568])
+                let x = ops.conv2d_relu(x, conv1, 2, 1);
+                ops.conv2d_relu(x, conv2, 2, 1).reshape([batch, 1568])
             }
             Net::Madry => {
-                let x = ops.max_pool2d(ops.relu(ops.conv2d(x, conv1, 1, 2)));
-                ops.max_pool2d(ops.relu(ops.conv2d(x, conv2, 1, 2)))
-                    .reshape([batch, 3136])
+                let x = ops.conv2d_relu_max_pool2d(x, conv1, 1, 2);
+                ops.conv2d_relu_max_pool2d(x, conv2, 1, 2).reshape([batch, 3136])
             }
         };
         let x = ops.relu(ops.linear(x, &self.linears[0]));
@@ -183,7 +200,8 @@ fn main() {
     let ops = match only.as_deref() {
         Some("ours") => vec![Ops::Ours],
         Some("burn") => vec![Ops::Burn],
-        _ => vec![Ops::Burn, Ops::Ours],
+        Some("fused") => vec![Ops::Fused],
+        _ => vec![Ops::Burn, Ops::Ours, Ops::Fused],
     };
     let filter: Vec<String> = args.collect();
     let device = Device::flex();
@@ -207,7 +225,7 @@ fn main() {
             let y = Tensor::arange(0..batch as i64, &device)
                 .remainder_scalar(10)
                 .reshape([batch, 1]);
-            let mut seconds = [Vec::new(), Vec::new()];
+            let mut seconds = [Vec::new(), Vec::new(), Vec::new()];
             for i in 0..repetitions + 2 {
                 for &ops in &ops {
                     let start = Instant::now();
@@ -218,11 +236,9 @@ fn main() {
                 }
             }
             let times = seconds.map(|s| if s.is_empty() { f64::NAN } else { median(s) });
-            let [burn, ours] = times;
-            println!(
-                "{title:20} burn {burn:8.2} ms   ours {ours:8.2} ms   ratio {:.3}",
-                ours / burn
-            );
+            let [burn, ours, fused] = times;
+            let ratios = format!("ratios {:.3} {:.3}", ours / burn, fused / burn);
+            println!("{title:20} burn {burn:8.2} ms   ours {ours:8.2} ms   fused {fused:8.2} ms   {ratios}");
         }
     }
 }
