@@ -34,6 +34,13 @@ impl Network {
         }
     }
 
+    fn forward(&self, x: Tensor<4>) -> Tensor<2> {
+        match self {
+            Network::MadryCnn(net) => net.forward(x),
+            other => other.rest(other.first(x)),
+        }
+    }
+
     fn rest(&self, x: Tensor<4>) -> Tensor<2> {
         match self {
             Network::WongCnn(net) => net.rest(x),
@@ -91,7 +98,8 @@ impl ImageClassifier {
 
     /// The logits of images: pixels `[B, C, H, W]` to `[B, classes]`.
     pub fn logits(&self, x: Tensor<4>) -> Tensor<2> {
-        self.network.rest(self.first(x))
+        self.masks.next_pass();
+        self.network.forward(self.normalise.apply(x))
     }
 
     /// Dropout masks of a new mini-batch; call it once before its passes. The seed should depend on run and step.

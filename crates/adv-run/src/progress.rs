@@ -144,7 +144,10 @@ impl Progress for Lines {
 
     fn epoch(&mut self, done: u64, _loss: f64, validation: Validation) {
         self.shown.validation = Some(validation);
-        self.print(done);
+        // Short epochs would flood a log.
+        if self.last.elapsed() > Duration::from_secs(1) || done == self.shown.total {
+            self.print(done);
+        }
     }
 
     fn warn(&mut self, text: &str) {
