@@ -10,7 +10,8 @@ use ureq::http::Response;
 use ureq::{Agent, Body};
 
 use crate::error::{DataError, MirrorFailure, Result, at};
-use crate::read::each_block;
+pub use crate::expected::Expected;
+use crate::expected::hex;
 
 /// Requests to one mirror at most, each continuing the one before.
 const REQUESTS: usize = 8;
@@ -24,17 +25,6 @@ pub struct RemoteFile {
     pub urls: Vec<String>,
     /// What its content must be.
     pub expected: Expected,
-}
-
-/// What is known in advance of a file's uncompressed content; mirrors differ in how they compress it.
-#[derive(Debug, Clone, Default)]
-pub struct Expected {
-    /// The exact length.
-    pub len: Option<u64>,
-    /// The first bytes.
-    pub head: Vec<u8>,
-    /// The sha256 sum, in lower-case hexadecimal digits.
-    pub sha256: Option<String>,
 }
 
 /// How far a download is; given to the caller's function after each block.
@@ -113,7 +103,7 @@ impl Fetcher {
         let mut failures = Vec::new();
         for url in &file.urls {
             let part = part_path(folder, &file.name, url);
-            match self.from_mirror(file, url, &part, progress) {
+            match self.try_mirror(file, url, &part, progress) {
                 Ok(()) => {
                     put_in_place(&part, &target)?;
                     for url in &file.urls {
@@ -137,7 +127,7 @@ impl Fetcher {
     }
 
     /// Completes `part` from one mirror and checks it. Goes on as long as each request brings bytes.
-    fn from_mirror(
+    fn try_mirror(
         &self,
         file: &RemoteFile,
         url: &str,
@@ -148,7 +138,7 @@ impl Fetcher {
         for _ in 0..REQUESTS {
             let before = size(part);
             match self.receive(file, url, part, progress) {
-                Ok(()) => match check(part, &file.expected) {
+                Ok(()) => match file.expected.check(part) {
                     Ok(()) => return Ok(()),
                     Err(wrong) => {
                         fs::remove_file(part).map_err(at(part))?;
@@ -233,40 +223,6 @@ impl Fetcher {
     }
 }
 
-/// Compares the uncompressed content with what is expected; the reason if it differs.
-fn check(part: &Path, expected: &Expected) -> std::result::Result<(), String> {
-    let (mut sum, mut len, mut head) = (Sha256::new(), 0, Vec::new());
-    let file = File::open(part).map_err(|error| error.to_string())?;
-    let read = each_block(file, part, |block| {
-        let missing = expected.head.len().saturating_sub(head.len());
-        head.extend_from_slice(&block[..missing.min(block.len())]);
-        len += block.len() as u64;
-        sum.update(block);
-    });
-    read.map_err(|error| match error {
-        DataError::CorruptGzip { offset, source, .. } => {
-            format!("corrupt gzip stream after {offset} uncompressed bytes ({source})")
-        }
-        other => other.to_string(),
-    })?;
-    if let Some(wanted) = expected.len.filter(|&wanted| wanted != len) {
-        return Err(format!("{len} uncompressed bytes, {wanted} expected"));
-    }
-    if head != expected.head {
-        return Err(format!(
-            "starts with the bytes {head:02x?}, {:02x?} expected",
-            expected.head
-        ));
-    }
-    let sum = hex(&sum.finalize());
-    match &expected.sha256 {
-        Some(wanted) if *wanted != sum => Err(format!(
-            "sha256 of the uncompressed bytes is {sum}, {wanted} expected"
-        )),
-        _ => Ok(()),
-    }
-}
-
 /// Moves a file that is complete and on the disk to its name, and makes the move last.
 pub(crate) fn put_in_place(from: &Path, to: &Path) -> Result<()> {
     fs::rename(from, to).map_err(at(to))?;
@@ -310,8 +266,4 @@ fn range_start(response: &Response<Body>) -> Option<u64> {
         .trim()
         .parse()
         .ok()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -10,6 +10,7 @@ pub mod idx;
 mod batch;
 mod catalog;
 mod error;
+mod expected;
 mod folder;
 mod hold_out;
 mod image_set;

@@ -8,6 +8,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 /// One of the networks.
+#[allow(clippy::large_enum_variant)] // A program has one or two of them, not a list.
 #[derive(Module, Debug)]
 pub enum Network {
     /// See [`WongCnn`].

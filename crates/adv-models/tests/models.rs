@@ -1,8 +1,10 @@
 //! Every architecture: sizes, first weights, the cut after the first layer, gradients.
+#![allow(clippy::unwrap_used)] // A test may panic.
 
 use adv_core::{AscentMode, Ledger, Objective, Split};
 use adv_models::{Architecture, ImageClassifier, Labels, ModelError, Normalise, build};
 use burn::module::Module;
+use burn::optim::SgdConfig;
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
 
 const BATCH: usize = 3;
@@ -31,6 +33,13 @@ fn labels() -> Labels {
 
 fn model(architecture: Architecture, shape: [usize; 3]) -> ImageClassifier {
     build(architecture, shape, 10, 1, &device()).unwrap()
+}
+
+/// A model after one clean step: the last layer of `small_cnn`, which begins at zero, is then alive.
+fn moved(architecture: Architecture, shape: [usize; 3]) -> ImageClassifier {
+    let model = model(architecture, shape);
+    let pass = Ledger::new().weight_gradients(&model, images(shape), &labels(), 1.0);
+    SgdConfig::new().init().step(0.1, model, pass.unwrap().gradients)
 }
 
 #[test]
@@ -135,7 +144,7 @@ fn first_weights_depend_on_the_seed_alone() {
 fn the_cut_after_the_first_layer_changes_nothing() {
     for &architecture in Architecture::all() {
         let shape = [2, 16, 16];
-        let model = model(architecture, shape);
+        let model = moved(architecture, shape);
         let whole = model.loss(images(shape), &labels());
         let cut = model.rest(model.first(images(shape)), &labels());
         assert_eq!(values(whole), values(cut), "{architecture}");
@@ -146,26 +155,21 @@ fn the_cut_after_the_first_layer_changes_nothing() {
 fn frozen_copies_give_input_gradients_and_no_weight_gradients() {
     for &architecture in Architecture::all() {
         let shape = [1, 16, 16];
-        let model = model(architecture, shape);
+        let model = moved(architecture, shape);
         for mode in [AscentMode::Train, AscentMode::Eval] {
             let frozen = mode.freeze(&model);
             let pass = Ledger::new().input_gradient(&frozen, images(shape), &labels());
-            assert_eq!(
-                pass.unwrap().gradient.dims(),
-                [BATCH, 1, 16, 16],
-                "{architecture} {mode:?}"
-            );
+            let gradient = values(pass.unwrap().gradient);
+            assert!(gradient.iter().any(|g| *g != 0.0), "{architecture} {mode:?}");
             let refused = Ledger::new().weight_gradients(&frozen, images(shape), &labels(), 1.0);
             assert!(refused.is_err(), "{architecture} {mode:?} has weight gradients");
         }
         // The ascent has not frozen the model itself.
         let pass = Ledger::new().weight_gradients(&model, images(shape), &labels(), 1.0);
-        let tensors = if architecture == Architecture::SmallCnn {
-            14
-        } else if architecture == Architecture::Mlp {
-            6
-        } else {
-            8
+        let tensors = match architecture {
+            Architecture::SmallCnn => 14,
+            Architecture::Mlp => 6,
+            _ => 8,
         };
         assert_eq!(pass.unwrap().gradients.len(), tensors, "{architecture}");
     }
