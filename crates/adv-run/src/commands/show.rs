@@ -1,9 +1,8 @@
 //! Tables on the terminal.
 
 use crate::result::RunResult;
-use comfy_table::style::ContentArrangement;
-use comfy_table::style::presets::UTF8_BORDERS_ONLY;
-use comfy_table::{CellAlignment, Table};
+use comfy_table::presets::UTF8_BORDERS_ONLY;
+use comfy_table::{CellAlignment, ContentArrangement, Table};
 
 /// A table whose columns but the first are aligned right.
 pub(super) fn table(head: Vec<String>, rows: Vec<Vec<String>>) -> Table {
