@@ -1,6 +1,7 @@
 //! The ledger: the only place that calls `backward`, so that every pass is counted.
 
-use crate::{Objective, PassError, Passes, Split};
+use crate::passes::{InputPass, JointPass, Passes, SplitPass, WeightPass};
+use crate::{Objective, PassError, Split};
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Gradients, Tensor};
@@ -22,46 +23,6 @@ pub struct Ledger {
     training: Passes,
     evaluation: Passes,
     batch: Passes,
-}
-
-/// Loss and gradient of the input.
-#[derive(Debug)]
-pub struct InputPass<const D: usize> {
-    /// The mean loss.
-    pub loss: f64,
-    /// The gradient of the mean loss, not tracked, shape of the input.
-    pub gradient: Tensor<D>,
-}
-
-/// Loss and gradients of the weights.
-#[derive(Debug)]
-pub struct WeightPass {
-    /// The mean loss, before scaling.
-    pub loss: f64,
-    /// The gradients of the scaled loss.
-    pub gradients: GradientsParams,
-}
-
-/// Loss, gradients of the weights, and gradient of the input, from one backward.
-#[derive(Debug)]
-pub struct JointPass<const D: usize> {
-    /// The mean loss, before scaling.
-    pub loss: f64,
-    /// The weight gradients of the scaled loss.
-    pub gradients: GradientsParams,
-    /// The input gradient of the scaled loss, not tracked.
-    pub input: Tensor<D>,
-}
-
-/// A whole pass cut after the first layer.
-#[derive(Debug)]
-pub struct SplitPass<const D: usize> {
-    /// The mean loss.
-    pub loss: f64,
-    /// The gradients of the weights: all of them, or those behind the first layer only.
-    pub gradients: GradientsParams,
-    /// The co-state: the gradient of the mean loss with respect to the first layer's output, not tracked.
-    pub co_state: Tensor<D>,
 }
 
 impl Ledger {

@@ -17,10 +17,10 @@ mod train;
 
 pub use ball::{Axes, Ball, Norm, norms, unit};
 pub use error::{ParamError, PassError};
-pub use ledger::{InputPass, JointPass, Ledger, Phase, SplitPass, WeightPass};
+pub use ledger::{Ledger, Phase};
 pub use noise::Noise;
 pub use objective::{AscentMode, Batch, Objective, Split};
-pub use passes::Passes;
+pub use passes::{InputPass, JointPass, Passes, SplitPass, WeightPass};
 pub use perturbation::{Ascent, Perturbation, PerturbationSpec};
 pub use range::{RangePolicy, ValueRange};
 pub use start::Start;

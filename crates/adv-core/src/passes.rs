@@ -1,5 +1,7 @@
-//! Numbers of passes, counted or expected.
+//! Passes: how many, counted or expected, and what each gives back.
 
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
 use std::ops::{Add, AddAssign, Mul};
 
 /// Numbers of passes: what was counted, or what theory expects.
@@ -64,4 +66,44 @@ impl Mul<u64> for Passes {
             updates: self.updates * n,
         }
     }
+}
+
+/// Loss and gradient of the input.
+#[derive(Debug)]
+pub struct InputPass<const D: usize> {
+    /// The mean loss.
+    pub loss: f64,
+    /// The gradient of the mean loss, not tracked, shape of the input.
+    pub gradient: Tensor<D>,
+}
+
+/// Loss and gradients of the weights.
+#[derive(Debug)]
+pub struct WeightPass {
+    /// The mean loss, before scaling.
+    pub loss: f64,
+    /// The gradients of the scaled loss.
+    pub gradients: GradientsParams,
+}
+
+/// Loss, gradients of the weights, and gradient of the input, from one backward.
+#[derive(Debug)]
+pub struct JointPass<const D: usize> {
+    /// The mean loss, before scaling.
+    pub loss: f64,
+    /// The weight gradients of the scaled loss.
+    pub gradients: GradientsParams,
+    /// The input gradient of the scaled loss, not tracked.
+    pub input: Tensor<D>,
+}
+
+/// A whole pass cut after the first layer.
+#[derive(Debug)]
+pub struct SplitPass<const D: usize> {
+    /// The mean loss.
+    pub loss: f64,
+    /// The gradients of the weights: all of them, or those behind the first layer only.
+    pub gradients: GradientsParams,
+    /// The co-state: the gradient of the mean loss with respect to the first layer's output, not tracked.
+    pub co_state: Tensor<D>,
 }
