@@ -2,7 +2,7 @@
 //! becomes it.
 
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use anyhow::Result;
@@ -42,12 +42,14 @@ fn feature(device: &str) -> Option<&'static str> {
     }
 }
 
-/// The device asked for: by `--device`, else by the spec file, else by the spec of the run that is resumed.
+/// The device asked for: by `--device`, else by the spec file, else by the spec of the run that is resumed or evaluated.
 fn device(args: &[OsString]) -> Option<String> {
     let from_flag = || option(args, "--device").and_then(|value| value.to_str().map(str::to_owned));
     let from_spec = || option(args, "--spec").and_then(|file| device_in_file(Path::new(file)));
-    let from_run =
-        || option(args, "--resume").and_then(|dir| device_in_file(&PathBuf::from(dir).join("spec.toml")));
+    let from_run = || {
+        let dir = option(args, "--resume").or_else(|| option(args, "--run"))?;
+        device_in_file(&Path::new(dir).join("spec.toml"))
+    };
     from_flag().or_else(from_spec).or_else(from_run)
 }
 
@@ -117,10 +119,13 @@ mod tests {
             found(&["--spec".as_ref(), file.as_os_str()]).as_deref(),
             Some("ndarray")
         );
-        assert_eq!(
-            found(&["--resume".as_ref(), dir.as_os_str()]).as_deref(),
-            Some("ndarray")
-        );
+        for flag in ["--resume", "--run"] {
+            assert_eq!(
+                found(&[flag.as_ref(), dir.as_os_str()]).as_deref(),
+                Some("ndarray"),
+                "{flag}"
+            );
+        }
         let overridden = [
             "--device".as_ref(),
             "flex".as_ref(),

@@ -37,7 +37,9 @@ pub fn run(word: &str, args: &[OsString]) -> Result<ExitCode> {
         "train" | "eval" | "compare" | "methods" => adv::run(word, args),
         "test" => done(test(args)),
         "bench" => bench::run(args),
-        "doc" => done(run_step(cargo(["doc", "--workspace", "--no-deps"]).args(args))),
+        "doc" => done(run_step(
+            cargo(["doc", "--release", "--workspace", "--no-deps"]).args(args),
+        )),
         "tidy" | "validate" | "help" | "--help" | "-h" if !args.is_empty() => {
             Ok(wrong_usage(&format!("`{word}` takes no arguments")))
         }
@@ -80,7 +82,7 @@ fn validate() -> Result<ExitCode> {
         "-D",
         "warnings",
     ]))?;
-    run_step(cargo(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
+    run_step(cargo(["doc", "--release", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
     test(&[])?;
     if is_installed("cargo-deny") {
         run_step(&mut cargo(["deny", "check", "bans", "licenses", "sources"]))?;

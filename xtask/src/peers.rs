@@ -100,7 +100,8 @@ fn collect(text: &str, times: &mut Times, facts: &mut BTreeMap<String, String>) 
     Ok(())
 }
 
-fn heading(options: &Options, facts: &BTreeMap<String, String>) -> String {
+fn heading(options: &Options, facts: &BTreeMap<String, String>, load: Option<f64>) -> String {
+    let load = load.map_or_else(|| "unknown".into(), |load| format!("{load:.1}"));
     let facts: Vec<_> = facts
         .iter()
         .map(|(name, fact)| format!("{name} {fact}"))

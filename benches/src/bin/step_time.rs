@@ -15,8 +15,10 @@ const BATCHES: [usize; 2] = [50, 128];
 /// Time for each measurement.
 const ENOUGH: Duration = Duration::from_secs(3);
 
+type Recipe = fn() -> Result<Perturbation, ParamError>;
+
 /// The methods by the names of the table.
-const METHODS: [(&str, fn() -> Result<Perturbation, ParamError>); 2] = [("pgd7", pgd7), ("fgsm-rs", fgsm_rs)];
+const METHODS: [(&str, Recipe); 2] = [("pgd7", pgd7), ("fgsm-rs", fgsm_rs)];
 
 fn pgd7() -> Result<Perturbation, ParamError> {
     let start = Start::Uniform { half_width: EPS };

@@ -104,14 +104,50 @@ impl<'a> Layers<'a> {
     }
 }
 
-/// A convolution: `[B, C, H, W]` to `[B, C', H', W']`.
+/// A convolution.
 pub(crate) fn conv(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
-    let padding = match layer.padding {
+    adv_ops::conv2d(
+        x,
+        layer.weight.val(),
+        bias(&layer.bias),
+        layer.stride,
+        padding(layer),
+    )
+}
+
+/// A convolution and the ReLU behind it, in one pass over the memory.
+pub(crate) fn conv_relu(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
+    adv_ops::conv2d_relu(
+        x,
+        layer.weight.val(),
+        bias(&layer.bias),
+        layer.stride,
+        padding(layer),
+    )
+}
+
+/// A convolution, its ReLU and a 2x2 max pool, in one pass over the memory.
+pub(crate) fn conv_relu_pool(layer: &Conv2d, x: Tensor<4>) -> Tensor<4> {
+    let window = [2, 2];
+    adv_ops::conv2d_relu_max_pool2d(
+        x,
+        layer.weight.val(),
+        bias(&layer.bias),
+        layer.stride,
+        padding(layer),
+        window,
+    )
+}
+
+fn bias(bias: &Option<Param<Tensor<1>>>) -> Option<Tensor<1>> {
+    bias.as_ref().map(Param::val)
+}
+
+fn padding(layer: &Conv2d) -> [usize; 2] {
+    match layer.padding {
         PaddingConfig2d::Explicit(top, left, _, _) => [top, left],
         PaddingConfig2d::Same | PaddingConfig2d::Valid => [0, 0],
-    };
-    let bias = layer.bias.as_ref().map(Param::val);
-    adv_ops::conv2d(x, layer.weight.val(), bias, layer.stride, padding)
+    }
 }
 
 /// A 2x2 max pool.
@@ -121,8 +157,7 @@ pub(crate) fn pool(x: Tensor<4>) -> Tensor<4> {
 
 /// A linear layer: `[B, N]` to `[B, M]`.
 pub(crate) fn linear(layer: &Linear, x: Tensor<2>) -> Tensor<2> {
-    let bias = layer.bias.as_ref().map(Param::val);
-    adv_ops::linear(x, layer.weight.val(), bias)
+    adv_ops::linear(x, layer.weight.val(), bias(&layer.bias))
 }
 
 /// `[B, C, H, W]` to `[B, C * H * W]`, in PyTorch's order.

@@ -1,7 +1,7 @@
 //! The MNIST network of Madry's challenge.
 
 use crate::init::Init;
-use crate::layers::{Conv, Layers, conv, flatten, linear, pool};
+use crate::layers::{Conv, Layers, conv_relu, conv_relu_pool, flatten, linear, pool};
 use adv_ops::relu;
 use burn::module::Module;
 use burn::nn::Linear;
@@ -42,12 +42,20 @@ impl MadryCnn {
     }
 
     pub(crate) fn first(&self, x: Tensor<4>) -> Tensor<4> {
-        relu(conv(&self.conv1, x))
+        conv_relu(&self.conv1, x)
     }
 
     pub(crate) fn rest(&self, x: Tensor<4>) -> Tensor<2> {
-        let x = pool(x);
-        let x = pool(relu(conv(&self.conv2, x)));
+        self.behind_pool(pool(x))
+    }
+
+    /// `rest(first(x))`, bit for bit, without storing what lies between convolution and pool.
+    pub(crate) fn forward(&self, x: Tensor<4>) -> Tensor<2> {
+        self.behind_pool(conv_relu_pool(&self.conv1, x))
+    }
+
+    fn behind_pool(&self, x: Tensor<4>) -> Tensor<2> {
+        let x = conv_relu_pool(&self.conv2, x);
         let x = relu(linear(&self.fc1, flatten(x)));
         linear(&self.fc2, x)
     }

@@ -2,7 +2,7 @@
 
 use crate::dropout::Dropout;
 use crate::init::Init;
-use crate::layers::{Conv, Layers, conv, flatten, linear, pool};
+use crate::layers::{Conv, Layers, conv_relu, conv_relu_pool, flatten, linear};
 use adv_ops::relu;
 use burn::module::Module;
 use burn::nn::Linear;
@@ -52,13 +52,13 @@ impl SmallCnn {
     }
 
     pub(crate) fn first(&self, x: Tensor<4>) -> Tensor<4> {
-        relu(conv(&self.conv1, x))
+        conv_relu(&self.conv1, x)
     }
 
     pub(crate) fn rest(&self, x: Tensor<4>) -> Tensor<2> {
-        let x = pool(relu(conv(&self.conv2, x)));
-        let x = relu(conv(&self.conv3, x));
-        let x = pool(relu(conv(&self.conv4, x)));
+        let x = conv_relu_pool(&self.conv2, x);
+        let x = conv_relu(&self.conv3, x);
+        let x = conv_relu_pool(&self.conv4, x);
         let x = relu(linear(&self.fc1, flatten(x)));
         let x = relu(linear(&self.fc2, self.drop.forward(x)));
         linear(&self.fc3, x)

@@ -2,7 +2,7 @@
 
 use crate::dropout::Dropout;
 use crate::init::Init;
-use crate::layers::{Conv, Layers, conv, flatten, linear, pool};
+use crate::layers::{Conv, Layers, conv, conv_relu, flatten, linear, pool};
 use adv_ops::relu;
 use burn::module::Module;
 use burn::nn::Linear;
@@ -46,7 +46,7 @@ impl TwoConv {
 
     // The original pools before the ReLU. Both orders give the same values and gradients.
     pub(crate) fn first(&self, x: Tensor<4>) -> Tensor<4> {
-        relu(conv(&self.conv1, x))
+        conv_relu(&self.conv1, x)
     }
 
     pub(crate) fn rest(&self, x: Tensor<4>) -> Tensor<2> {

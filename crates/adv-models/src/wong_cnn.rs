@@ -1,7 +1,7 @@
 //! The MNIST network of "Fast is better than free".
 
 use crate::init::Init;
-use crate::layers::{Conv, Layers, conv, flatten, linear};
+use crate::layers::{Conv, Layers, conv_relu, flatten, linear};
 use adv_ops::relu;
 use burn::module::Module;
 use burn::nn::Linear;
@@ -35,11 +35,11 @@ impl WongCnn {
     }
 
     pub(crate) fn first(&self, x: Tensor<4>) -> Tensor<4> {
-        relu(conv(&self.conv1, x))
+        conv_relu(&self.conv1, x)
     }
 
     pub(crate) fn rest(&self, x: Tensor<4>) -> Tensor<2> {
-        let x = relu(conv(&self.conv2, x));
+        let x = conv_relu(&self.conv2, x);
         let x = relu(linear(&self.fc1, flatten(x)));
         linear(&self.fc2, x)
     }

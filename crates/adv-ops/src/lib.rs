@@ -1,32 +1,22 @@
-//! Convolution, pooling, linear layers and ReLU: the plain tensor code.
+//! Fast CPU kernels for adversarial training of small networks.
+//!
+//! Burn's own operations under other names: on the flex device, with or without autodiff, these
+//! functions run kernels of this crate; on every other device, element type or gradient
+//! checkpointing strategy they call Burn's operation. Results agree up to rounding.
+//!
+//! What they are for: an adversarial ascent asks for the gradient of the input alone, many times.
+//! Gradients are computed only for tracked arguments, and results are bit-identical for every
+//! number of threads.
 #![deny(missing_docs)]
 
-use burn::tensor::Tensor;
-use burn::tensor::module;
-use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
+mod conv;
+mod cpu;
+mod linear;
+mod pool;
+mod relu;
+mod route;
 
-/// 2-d convolution.
-pub fn conv2d(
-    input: Tensor<4>,
-    weight: Tensor<4>,
-    bias: Option<Tensor<1>>,
-    stride: [usize; 2],
-    padding: [usize; 2],
-) -> Tensor<4> {
-    module::conv2d(input, weight, bias, ConvOptions::new(stride, padding, [1, 1], 1))
-}
-
-/// 2-d max pooling.
-pub fn max_pool2d(input: Tensor<4>, kernel: [usize; 2], stride: [usize; 2]) -> Tensor<4> {
-    module::max_pool2d(input, MaxPoolOptions::new(kernel).with_stride(stride))
-}
-
-/// `input` times `weight` `[in, out]`, plus `bias`.
-pub fn linear(input: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
-    module::linear(input, weight, bias)
-}
-
-/// max(x, 0).
-pub fn relu<const D: usize>(input: Tensor<D>) -> Tensor<D> {
-    burn::tensor::activation::relu(input)
-}
+pub use conv::{conv2d, conv2d_relu, conv2d_relu_max_pool2d};
+pub use linear::linear;
+pub use pool::max_pool2d;
+pub use relu::relu;

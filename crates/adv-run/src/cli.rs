@@ -51,7 +51,12 @@ pub struct TrainArgs {
 #[derive(Debug, Args)]
 pub struct EvalArgs {
     /// A run folder: its network, data set and weights
-    #[arg(long, value_name = "DIR", required_unless_present = "weights", conflicts_with = "weights")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        required_unless_present = "weights",
+        conflicts_with = "weights"
+    )]
     pub run: Option<PathBuf>,
     /// With --run: the weights of the best validation, not the last ones
     #[arg(long, requires = "run")]
@@ -101,7 +106,12 @@ pub struct EvalArgs {
 #[derive(Debug, Args)]
 pub struct CompareArgs {
     /// Methods with their numbers, such as standard,fgsm-rs,free-8,pgd-7,yopo-5-10,freelb-3
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "standard,fgsm,fgsm-rs,free-8,pgd-7,yopo-5-10,freelb-3")]
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        default_value = "standard,fgsm,fgsm-rs,free-8,pgd-7,yopo-5-10,freelb-3"
+    )]
     pub methods: Vec<String>,
     /// Equal gradient calls instead of equal epochs: this many per mini-batch of the data set in all
     #[arg(long, value_name = "C", conflicts_with = "epochs", value_parser = crate::spec::number)]

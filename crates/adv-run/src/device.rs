@@ -64,6 +64,9 @@ mod tests {
     fn the_cpu_is_always_there_and_an_absent_device_names_its_feature() {
         assert!(DeviceKind::Flex.open().is_ok());
         let text = NotCompiledIn(DeviceKind::Cuda).to_string();
-        assert!(text.contains("feature `cuda`") && text.contains("cargo xtask train --device cuda"), "{text}");
+        assert!(
+            text.contains("feature `cuda`") && text.contains("cargo xtask train --device cuda"),
+            "{text}"
+        );
     }
 }

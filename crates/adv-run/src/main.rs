@@ -16,7 +16,9 @@ const WRONG_USAGE: u8 = 2;
 fn main() -> ExitCode {
     adv_run::memory::keep_freed_memory();
     tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into()))
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into()),
+        )
         .with_writer(std::io::stderr)
         .init();
     let line = std::env::args().collect::<Vec<_>>().join(" ");
@@ -37,11 +39,15 @@ fn main() -> ExitCode {
         Ok(Ok(Done::Interrupted)) => ExitCode::from(FAILED),
         Ok(Err(error)) => {
             eprintln!("error: {error:#}");
-            let usage = error.chain().any(|cause| cause.is::<UsageError>() || cause.is::<adv_run::device::NotCompiledIn>());
+            let usage = error
+                .chain()
+                .any(|cause| cause.is::<UsageError>() || cause.is::<adv_run::device::NotCompiledIn>());
             ExitCode::from(if usage { WRONG_USAGE } else { FAILED })
         }
         Err(_) => {
-            eprintln!("error: this is a bug in adv (the message above says where); please report it with the command line: {line}");
+            eprintln!(
+                "error: this is a bug in adv (the message above says where); please report it with the command line: {line}"
+            );
             ExitCode::from(FAILED)
         }
     }

@@ -2,8 +2,9 @@
 
 use crate::spec::{AscentModeName, FirstLayerName, MethodName, MethodSpec, NormName, StartName};
 use adv_core::{
-    Adversarial, AscentMode, Axes, Ball, FirstLayer, FreeAt, FreeLb, ParamError, PassReduction, Perturbation, PerturbationSpec,
-    RangePolicy, Standard, Start, StepRule, StepSize, TrainingMethod, ValueRange, Yopo, YopoParts,
+    Adversarial, AscentMode, Axes, Ball, FirstLayer, FreeAt, FreeLb, ParamError, PassReduction, Perturbation,
+    PerturbationSpec, RangePolicy, Standard, Start, StepRule, StepSize, TrainingMethod, ValueRange, Yopo,
+    YopoParts,
 };
 use adv_models::ImageClassifier;
 
@@ -15,13 +16,33 @@ pub fn build(spec: &MethodSpec) -> Result<ImageMethod, ParamError> {
     let range = ValueRange::UNIT;
     Ok(match spec.name {
         MethodName::Standard => Box::new(Standard),
-        MethodName::Fgsm => adversarial(spec, Perturbation::pgd(spec.eps, spec.step, 1)?, RangePolicy::EachStep)?,
-        MethodName::Fgm => adversarial(spec, Perturbation::pgd_l2(spec.eps, spec.step, 1)?, RangePolicy::EachStep)?,
-        MethodName::FgsmRs => adversarial(spec, Perturbation::fgsm_rs(spec.eps, spec.step)?, RangePolicy::Final)?,
+        MethodName::Fgsm => adversarial(
+            spec,
+            Perturbation::pgd(spec.eps, spec.step, 1)?,
+            RangePolicy::EachStep,
+        )?,
+        MethodName::Fgm => adversarial(
+            spec,
+            Perturbation::pgd_l2(spec.eps, spec.step, 1)?,
+            RangePolicy::EachStep,
+        )?,
+        MethodName::FgsmRs => adversarial(
+            spec,
+            Perturbation::fgsm_rs(spec.eps, spec.step)?,
+            RangePolicy::Final,
+        )?,
         MethodName::NFgsm => {
             let size = StepSize::Absolute(spec.step);
             let published = Perturbation::n_fgsm(spec.eps, spec.noise)?;
-            adversarial(spec, PerturbationSpec { size, ..*published.spec() }.check()?, RangePolicy::Final)?
+            adversarial(
+                spec,
+                PerturbationSpec {
+                    size,
+                    ..*published.spec()
+                }
+                .check()?,
+                RangePolicy::Final,
+            )?
         }
         MethodName::Pgd => adversarial(spec, pgd(spec)?, RangePolicy::EachStep)?,
         MethodName::FreeAt => Box::new(FreeAt::new(spec.m, spec.eps, Some(range))?.with_step(spec.step)?),
@@ -38,7 +59,11 @@ pub fn build(spec: &MethodSpec) -> Result<ImageMethod, ParamError> {
                 FirstLayerName::Code => FirstLayer::Code,
             };
             // The mean over the passes, so that one learning rate fits all methods.
-            Box::new(Yopo::new(parts)?.with_first_layer(first_layer).with_reduction(PassReduction::Mean))
+            Box::new(
+                Yopo::new(parts)?
+                    .with_first_layer(first_layer)
+                    .with_reduction(PassReduction::Mean),
+            )
         }
         MethodName::FreeLb => Box::new(FreeLb::new(pgd(spec)?.with_range(range, RangePolicy::EachStep))),
     })
@@ -55,10 +80,23 @@ fn pgd(spec: &MethodSpec) -> Result<Perturbation, ParamError> {
         StartName::Random => Start::InBall,
     };
     let size = StepSize::Absolute(spec.step);
-    PerturbationSpec { ball, start, rule, size, steps: spec.steps, momentum: None, range: None }.check()
+    PerturbationSpec {
+        ball,
+        start,
+        rule,
+        size,
+        steps: spec.steps,
+        momentum: None,
+        range: None,
+    }
+    .check()
 }
 
-fn adversarial(spec: &MethodSpec, perturbation: Perturbation, policy: RangePolicy) -> Result<ImageMethod, ParamError> {
+fn adversarial(
+    spec: &MethodSpec,
+    perturbation: Perturbation,
+    policy: RangePolicy,
+) -> Result<ImageMethod, ParamError> {
     let mode = match spec.ascent_mode {
         AscentModeName::Train => AscentMode::Train,
         AscentModeName::Eval => AscentMode::Eval,

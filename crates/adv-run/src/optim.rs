@@ -12,11 +12,21 @@ pub fn optimiser(name: OptimiserName, momentum: f64, weight_decay: f64) -> Modul
     let decay = (weight_decay > 0.0).then(|| WeightDecayConfig::new(weight_decay as f32));
     match name {
         OptimiserName::Sgd => {
-            let momentum = (momentum > 0.0).then(|| MomentumConfig::new().with_momentum(momentum).with_dampening(0.0));
-            SgdConfig::new().with_momentum(momentum).with_weight_decay(decay).init()
+            let momentum =
+                (momentum > 0.0).then(|| MomentumConfig::new().with_momentum(momentum).with_dampening(0.0));
+            SgdConfig::new()
+                .with_momentum(momentum)
+                .with_weight_decay(decay)
+                .init()
         }
-        OptimiserName::Adam => AdamConfig::new().with_epsilon(EPSILON).with_weight_decay(decay).init(),
-        OptimiserName::Adamw => AdamWConfig::new().with_epsilon(EPSILON).with_weight_decay(weight_decay as f32).init(),
+        OptimiserName::Adam => AdamConfig::new()
+            .with_epsilon(EPSILON)
+            .with_weight_decay(decay)
+            .init(),
+        OptimiserName::Adamw => AdamWConfig::new()
+            .with_epsilon(EPSILON)
+            .with_weight_decay(weight_decay as f32)
+            .init(),
     }
 }
 
@@ -30,7 +40,11 @@ pub fn rate_share(schedule: ScheduleName, done: u64, total: u64) -> f64 {
         // 0 -> 1 over the first two fifths, then back to 0 (Wong et al. 2020).
         ScheduleName::Triangular => {
             const PEAK: f64 = 0.4;
-            if t <= PEAK { t / PEAK } else { ((1.0 - t) / (1.0 - PEAK)).max(0.0) }
+            if t <= PEAK {
+                t / PEAK
+            } else {
+                ((1.0 - t) / (1.0 - PEAK)).max(0.0)
+            }
         }
         ScheduleName::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * t.min(1.0)).cos()),
     }
@@ -52,7 +66,10 @@ mod tests {
             (ScheduleName::Cosine, 99, 0.0),
         ] {
             let share = rate_share(schedule, done, 100);
-            assert!((share - expected).abs() < 1e-12, "{schedule:?} at {done}: {share}");
+            assert!(
+                (share - expected).abs() < 1e-12,
+                "{schedule:?} at {done}: {share}"
+            );
         }
     }
 }

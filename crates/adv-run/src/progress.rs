@@ -19,11 +19,22 @@ pub trait Progress {
 
 /// The display that fits where stderr goes.
 pub fn display(name: &str, total: u64, per_epoch: u64, done: u64) -> Box<dyn Progress> {
-    let shown = Shown { name: name.into(), total, per_epoch, loss: None, validation: None };
+    let shown = Shown {
+        name: name.into(),
+        total,
+        per_epoch,
+        loss: None,
+        validation: None,
+    };
     if std::io::stderr().is_terminal() {
         Box::new(Live::new(shown, done))
     } else {
-        Box::new(Lines { shown, start: Instant::now(), first: done, last: Instant::now() })
+        Box::new(Lines {
+            shown,
+            start: Instant::now(),
+            first: done,
+            last: Instant::now(),
+        })
     }
 }
 
@@ -46,7 +57,10 @@ impl Shown {
     fn line(&self, done: u64) -> String {
         let epoch = done as f64 / self.per_epoch as f64;
         let epochs = self.total as f64 / self.per_epoch as f64;
-        let mut line = format!("epoch {epoch:.1}/{epochs:.1}  loss {:.4}", self.loss.unwrap_or(f64::NAN));
+        let mut line = format!(
+            "epoch {epoch:.1}/{epochs:.1}  loss {:.4}",
+            self.loss.unwrap_or(f64::NAN)
+        );
         if let Some(v) = self.validation {
             line += &format!("  held images: clean {:.3} robust {:.3}", v.clean, v.robust);
         }
@@ -62,8 +76,14 @@ struct Live {
 impl Live {
     fn new(shown: Shown, done: u64) -> Self {
         let bar = ProgressBar::with_draw_target(Some(shown.total), ProgressDrawTarget::stderr_with_hz(8));
-        let style = ProgressStyle::with_template("{prefix:10} {bar:24} {percent:>3}%  {per_sec:>9}  ETA {eta:<4} {msg}");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+        let style = ProgressStyle::with_template(
+            "{prefix:10} {bar:24} {percent:>3}%  {per_sec:>9}  ETA {eta:<4} {msg}",
+        );
+        bar.set_style(
+            style
+                .unwrap_or_else(|_| ProgressStyle::default_bar())
+                .progress_chars("=> "),
+        );
         bar.set_prefix(shown.name.clone());
         bar.set_position(done);
         bar.reset_eta();
@@ -105,7 +125,11 @@ impl Lines {
         let seconds = self.start.elapsed().as_secs_f64();
         let rate = (done - self.first) as f64 / seconds.max(1e-9);
         let left = (self.shown.total - done) as f64 / rate.max(1e-9);
-        eprintln!("{}: {}  {rate:.1} batches/s  {left:.0} s left", self.shown.name, self.shown.line(done));
+        eprintln!(
+            "{}: {}  {rate:.1} batches/s  {left:.0} s left",
+            self.shown.name,
+            self.shown.line(done)
+        );
         self.last = Instant::now();
     }
 }
@@ -120,7 +144,10 @@ impl Progress for Lines {
 
     fn epoch(&mut self, done: u64, _loss: f64, validation: Validation) {
         self.shown.validation = Some(validation);
-        self.print(done);
+        // Short epochs would flood a log.
+        if self.last.elapsed() > Duration::from_secs(1) || done == self.shown.total {
+            self.print(done);
+        }
     }
 
     fn warn(&mut self, text: &str) {

@@ -2,7 +2,8 @@
 
 use crate::attack::{AttackReport, predictions};
 use crate::report::{
-    AttackResult, Chart, Curve, GradientRow, Image, ImageRow, Ledger, LedgerRow, Proportion, RunReport, Unit, render_run,
+    AttackResult, Chart, Curve, GradientRow, Image, ImageRow, Ledger, LedgerRow, Proportion, RunReport, Unit,
+    render_run,
 };
 use crate::run::Finished;
 use crate::spec::RunSpec;
@@ -17,7 +18,13 @@ use burn::tensor::Device;
 const SHOWN: usize = 8;
 
 /// The page of one run.
-pub fn run(spec: &RunSpec, done: &Finished, history: &History, command: &str, device: &Device) -> Result<String> {
+pub fn run(
+    spec: &RunSpec,
+    done: &Finished,
+    history: &History,
+    command: &str,
+    device: &Device,
+) -> Result<String> {
     let result = &done.result;
     let share = |value: f64, n: usize| Proportion::new((value * n as f64).round() as u64, n as u64);
     let mut attacks = vec![AttackResult {
@@ -32,7 +39,10 @@ pub fn run(spec: &RunSpec, done: &Finished, history: &History, command: &str, de
             accuracy: share(attack.accuracy(), attack.success.len())?,
         });
     }
-    let curve = |name: &str, points: &[(f64, f64)]| Curve { name: name.into(), points: points.to_vec() };
+    let curve = |name: &str, points: &[(f64, f64)]| Curve {
+        name: name.into(),
+        points: points.to_vec(),
+    };
     let report = RunReport {
         title: format!("{} on {}", spec.method.name, spec.dataset),
         subtitle: format!("{}, seed {}, device {}, {} epochs", spec.model, spec.seed, spec.device, spec.epochs),
@@ -90,39 +100,71 @@ fn describe(attack: &AttackReport) -> String {
 fn smooth(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     const POINTS: usize = 200;
     let stretch = points.len().div_ceil(POINTS).max(1);
-    let mean = |part: &[(f64, f64)], pick: fn(&(f64, f64)) -> f64| part.iter().map(pick).sum::<f64>() / part.len() as f64;
-    points.chunks(stretch).map(|part| (mean(part, |p| p.0), mean(part, |p| p.1))).collect()
+    let mean = |part: &[(f64, f64)], pick: fn(&(f64, f64)) -> f64| {
+        part.iter().map(pick).sum::<f64>() / part.len() as f64
+    };
+    points
+        .chunks(stretch)
+        .map(|part| (mean(part, |p| p.0), mean(part, |p| p.1)))
+        .collect()
 }
 
 fn ledgers(done: &Finished) -> Vec<Ledger> {
     let ledger = &done.result.ledger;
     let theory = ledger.expected_per_mini_batch.named();
-    let training = ledger.training.named().into_iter().zip(theory).map(|((pass, measured), (_, expected))| LedgerRow {
-        pass: pass.into(),
-        measured,
-        theory_per_batch: Some(expected as f64),
-    });
+    let training =
+        ledger
+            .training
+            .named()
+            .into_iter()
+            .zip(theory)
+            .map(|((pass, measured), (_, expected))| LedgerRow {
+                pass: pass.into(),
+                measured,
+                theory_per_batch: Some(expected as f64),
+            });
     let evaluation = ledger.evaluation.named().into_iter().filter(|(_, n)| *n > 0);
     vec![
-        Ledger { title: format!("Training, {}", done.result.method), mini_batches: ledger.mini_batches, rows: training.collect() },
+        Ledger {
+            title: format!("Training, {}", done.result.method),
+            mini_batches: ledger.mini_batches,
+            rows: training.collect(),
+        },
         Ledger {
             title: "Evaluation".into(),
             mini_batches: 0,
-            rows: evaluation.map(|(pass, measured)| LedgerRow { pass: pass.into(), measured, theory_per_batch: None }).collect(),
+            rows: evaluation
+                .map(|(pass, measured)| LedgerRow {
+                    pass: pass.into(),
+                    measured,
+                    theory_per_batch: None,
+                })
+                .collect(),
         },
     ]
 }
 
 /// Some test images, fooled ones first, beside what the strongest attack made of them.
 fn image_rows(done: &Finished, device: &Device) -> Result<Vec<ImageRow>> {
-    let strongest = done.attacks.iter().min_by(|a, b| a.accuracy().total_cmp(&b.accuracy()));
-    let Some(attack) = strongest else { return Ok(Vec::new()) };
+    let strongest = done
+        .attacks
+        .iter()
+        .min_by(|a, b| a.accuracy().total_cmp(&b.accuracy()));
+    let Some(attack) = strongest else {
+        return Ok(Vec::new());
+    };
     let set = done.test.take(attack.success.len());
     let labels = set.labels(&(0..set.len()).collect::<Vec<_>>());
     let clean = predictions(&done.model, &set, device);
     let right = |i: &usize| clean[*i] as i64 == labels[*i];
-    let fooled = (0..set.len()).filter(right).filter(|&i| attack.success[i]).take(SHOWN / 2);
-    let safe = (0..set.len()).filter(right).filter(|&i| !attack.success[i]).take(SHOWN / 2);
+    let fooled = (0..set.len())
+        .filter(right)
+        .filter(|&i| attack.success[i])
+        .take(SHOWN / 2);
+    let safe = (0..set.len())
+        .filter(right)
+        .filter(|&i| !attack.success[i])
+        .take(SHOWN / 2);
     let chosen: Vec<usize> = fooled.chain(safe).collect();
 
     let width: usize = set.shape().iter().product();
@@ -146,7 +188,11 @@ fn image_rows(done: &Finished, device: &Device) -> Result<Vec<ImageRow>> {
 }
 
 /// Input-gradient maps of several models at the first test images.
-pub fn gradient_rows(test: &ImageSet, models: &[(String, &ImageClassifier)], device: &Device) -> Result<Vec<GradientRow>> {
+pub fn gradient_rows(
+    test: &ImageSet,
+    models: &[(String, &ImageClassifier)],
+    device: &Device,
+) -> Result<Vec<GradientRow>> {
     let shown = test.take(SHOWN / 2);
     let indices: Vec<usize> = (0..shown.len()).collect();
     let labels = shown.labels(&indices);
@@ -168,7 +214,10 @@ pub fn gradient_rows(test: &ImageSet, models: &[(String, &ImageClassifier)], dev
             Ok(GradientRow {
                 image: Image::new(shown.shape(), shown.pixels(&[i]))?,
                 label: shown.classes()[labels[i] as usize].clone(),
-                maps: maps.iter().map(|(name, values)| Ok((name.to_string(), map(values)?))).collect::<Result<_>>()?,
+                maps: maps
+                    .iter()
+                    .map(|(name, values)| Ok((name.to_string(), map(values)?)))
+                    .collect::<Result<_>>()?,
             })
         })
         .collect()
@@ -181,7 +230,10 @@ pub fn environment(command: &str) -> Vec<(String, String)> {
         ("command".into(), command.into()),
         ("adv".into(), env!("CARGO_PKG_VERSION").into()),
         ("burn".into(), "0.22.1".into()),
-        ("system".into(), format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)),
+        (
+            "system".into(),
+            format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        ),
         ("processor".into(), processor()),
         ("threads".into(), threads.to_string()),
     ]
@@ -189,6 +241,8 @@ pub fn environment(command: &str) -> Vec<(String, String)> {
 
 fn processor() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = info.lines().find_map(|line| line.strip_prefix("model name")?.split(':').nth(1));
+    let name = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split(':').nth(1));
     name.map_or_else(|| "unknown".into(), |name| name.trim().into())
 }

@@ -7,7 +7,9 @@ use crate::progress::display;
 use crate::report_of;
 use crate::result::{LedgerResult, RunResult};
 use crate::spec::RunSpec;
-use crate::trainer::{Ended, Files, History, ImageTask, Journal, LoopPlan, TrainState, read_checkpoint, train};
+use crate::trainer::{
+    Ended, Files, History, ImageTask, Journal, LoopPlan, TrainState, read_checkpoint, train,
+};
 use crate::usage::UsageError;
 use adv_core::{AscentMode, Phase};
 use adv_data::{BatchPlan, Download, ImageSet, LastBatch, Source, Splits};
@@ -54,7 +56,12 @@ pub fn load_data(spec: &RunSpec) -> Result<Splits> {
     let Splits { train, test, origin } = splits?;
     let train = match spec.take {
         Some(n) if n > train.len() => {
-            return Err(UsageError(format!("--take {n}: {} has {} training images", spec.dataset, train.len())).into());
+            return Err(UsageError(format!(
+                "--take {n}: {} has {} training images",
+                spec.dataset,
+                train.len()
+            ))
+            .into());
         }
         Some(n) => train.take(n),
         None => train,
@@ -67,8 +74,14 @@ pub fn execute(spec: &RunSpec, files: &Files, command: &str, stop: &AtomicBool) 
     let device = spec.device.open()?;
     let data = load_data(spec)?;
     let (train_set, watch) = split_watch(spec, &data.train)?;
-    let model = adv_models::build(spec.model, data.train.shape(), data.train.classes().len(), spec.seed, &device.clone().autodiff())
-        .map_err(|error| UsageError(format!("--model {}: {error}", spec.model)))?;
+    let model = adv_models::build(
+        spec.model,
+        data.train.shape(),
+        data.train.classes().len(),
+        spec.seed,
+        &device.clone().autodiff(),
+    )
+    .map_err(|error| UsageError(format!("--model {}: {error}", spec.model)))?;
     let method = methods::build(&spec.method)?;
 
     let fresh = optimiser(spec.optim.name, spec.optim.momentum, spec.optim.weight_decay);
@@ -77,7 +90,12 @@ pub fn execute(spec: &RunSpec, files: &Files, command: &str, stop: &AtomicBool) 
     } else {
         TrainState::new(model, fresh)
     };
-    let batches = BatchPlan::new(train_set.len(), spec.batch.min(train_set.len()), LastBatch::Keep, spec.seed)?;
+    let batches = BatchPlan::new(
+        train_set.len(),
+        spec.batch.min(train_set.len()),
+        LastBatch::Keep,
+        spec.seed,
+    )?;
     let per_epoch = batches.batches_per_epoch() as u64;
     let plan = LoopPlan {
         batches,
@@ -89,10 +107,27 @@ pub fn execute(spec: &RunSpec, files: &Files, command: &str, stop: &AtomicBool) 
         watch_overfitting: spec.method.name.is_single_step(),
         stop,
     };
-    let task = ImageTask { train: train_set, watch, attack: watching(spec), device: device.clone() };
+    let task = ImageTask {
+        train: train_set,
+        watch,
+        attack: watching(spec),
+        device: device.clone(),
+    };
     let mut journal = Journal::open(files, state.batches)?;
-    let mut progress = display(&spec.method.name.to_string(), plan.total, per_epoch, state.batches);
-    let ended = train(&task, method.as_ref(), &plan, &mut state, &mut journal, progress.as_mut());
+    let mut progress = display(
+        &spec.method.name.to_string(),
+        plan.total,
+        per_epoch,
+        state.batches,
+    );
+    let ended = train(
+        &task,
+        method.as_ref(),
+        &plan,
+        &mut state,
+        &mut journal,
+        progress.as_mut(),
+    );
     progress.finish();
     if ended? == Ended::Interrupted {
         return Ok(Outcome::Interrupted);
@@ -106,7 +141,12 @@ fn split_watch(spec: &RunSpec, train: &ImageSet) -> Result<(ImageSet, ImageSet)>
         return Ok((train.clone(), train.take(spec.batch.min(train.len()))));
     }
     if spec.hold_out >= train.len() {
-        return Err(UsageError(format!("--hold-out {}: there are {} training images", spec.hold_out, train.len())).into());
+        return Err(UsageError(format!(
+            "--hold-out {}: there are {} training images",
+            spec.hold_out,
+            train.len()
+        ))
+        .into());
     }
     Ok(adv_data::hold_out(train, spec.hold_out, 0)?)
 }
@@ -118,7 +158,17 @@ fn watching(spec: &RunSpec) -> AttackPlan {
         crate::spec::NormName::Linf => AttackKind::Pgd,
         crate::spec::NormName::L2 => AttackKind::PgdL2,
     };
-    AttackPlan { name: AttackName { kind, steps: 10, restarts: 1 }, eps: spec.method.eps, step: None, target: None, seed: 0 }
+    AttackPlan {
+        name: AttackName {
+            kind,
+            steps: 10,
+            restarts: 1,
+        },
+        eps: spec.method.eps,
+        step: None,
+        target: None,
+        seed: 0,
+    }
 }
 
 fn finish(
@@ -142,7 +192,14 @@ fn finish(
             target: None,
             seed: spec.seed,
         };
-        attacks.push(evaluate(&frozen, &attacked, &plan, device, &mut state.ledger, |_| {})?);
+        attacks.push(evaluate(
+            &frozen,
+            &attacked,
+            &plan,
+            device,
+            &mut state.ledger,
+            |_| {},
+        )?);
     }
     let share = state.model.first_layer_share();
     let training = state.ledger.total(Phase::Training);
@@ -157,10 +214,16 @@ fn finish(
         weights: "last".into(),
         clean_accuracy,
         clean_n: data.test.len(),
-        attacks: attacks.iter().map(|a| (a.name.to_string(), a.accuracy())).collect(),
+        attacks: attacks
+            .iter()
+            .map(|a| (a.name.to_string(), a.accuracy()))
+            .collect(),
         attack_n: attacked.len(),
         eps: spec.evaluation.eps,
-        steps: attacks.iter().map(|a| (a.name.to_string(), a.step)).collect::<BTreeMap<_, _>>(),
+        steps: attacks
+            .iter()
+            .map(|a| (a.name.to_string(), a.step))
+            .collect::<BTreeMap<_, _>>(),
         ledger: LedgerResult {
             mini_batches: state.batches,
             training: training.into(),
@@ -173,7 +236,12 @@ fn finish(
         seconds: state.seconds,
         warnings: state.warnings.clone(),
     };
-    let done = Finished { result, model: frozen, test: data.test.clone(), attacks };
+    let done = Finished {
+        result,
+        model: frozen,
+        test: data.test.clone(),
+        attacks,
+    };
     let page = report_of::run(spec, &done, &History::read(files)?, command, device)?;
     crate::files::write_atomically(&files.report(), page.as_bytes())?;
     let json = serde_json::to_string_pretty(&done.result)?;
@@ -183,7 +251,9 @@ fn finish(
 
 /// A new run folder with its spec in it.
 pub fn create_folder(folder: &Path, spec: &RunSpec) -> Result<Files> {
-    let files = Files { folder: folder.into() };
+    let files = Files {
+        folder: folder.into(),
+    };
     if files.spec().exists() {
         bail!(UsageError(format!(
             "{} already holds a run: go on with `adv train --resume {}`, or choose another --out",
@@ -191,7 +261,8 @@ pub fn create_folder(folder: &Path, spec: &RunSpec) -> Result<Files> {
             folder.display()
         )));
     }
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     let text = toml::to_string_pretty(&spec.settings).context("cannot write the spec as TOML")?;
     crate::files::write_atomically(&files.spec(), text.as_bytes())?;
     Ok(files)

@@ -79,9 +79,11 @@ fn is_test_file(path: &str) -> bool {
 /// Index of the line where the unit tests begin: `#[cfg(test)]` at the margin before `mod tests {`.
 fn unit_test_start(code: &str) -> usize {
     let lines: Vec<&str> = code.lines().collect();
-    let opens_module = |line: &&str| line.contains("mod ") && line.trim_end().ends_with('{');
+    let opens_module = |line: &str| line.contains("mod ") && line.trim_end().ends_with('{');
+    // Other attributes may stand between.
+    let item = |from: usize| lines[from..].iter().find(|line| !line.starts_with("#["));
     (0..lines.len())
-        .find(|&i| lines[i].trim_end() == "#[cfg(test)]" && lines.get(i + 1).is_some_and(opens_module))
+        .find(|&i| lines[i].trim_end() == "#[cfg(test)]" && item(i).is_some_and(|line| opens_module(line)))
         .unwrap_or(lines.len())
 }
 

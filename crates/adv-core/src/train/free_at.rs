@@ -48,7 +48,10 @@ impl FreeAt {
             size: StepSize::Absolute(step),
             ..*self.perturbation.spec()
         };
-        Ok(Self { perturbation: spec.check()?, ..self })
+        Ok(Self {
+            perturbation: spec.check()?,
+            ..self
+        })
     }
 
     /// The carried perturbation of this batch: its first slots, zero where there is none yet.

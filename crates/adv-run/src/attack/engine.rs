@@ -30,7 +30,10 @@ impl FromStr for Target {
         match text {
             "next" => Ok(Target::Next),
             "least-likely" => Ok(Target::LeastLikely),
-            number => number.parse().map(Target::Class).map_err(|_| UnknownTarget(text.into())),
+            number => number
+                .parse()
+                .map(Target::Class)
+                .map_err(|_| UnknownTarget(text.into())),
         }
     }
 }
@@ -102,7 +105,10 @@ impl Objective<4> for Watched<'_> {
         let logits = self.model.logits(input);
         let predictions = read_predictions(logits.clone());
         let losses = cross_entropy(logits, &targets.labels) * targets.direction.clone();
-        *self.seen.borrow_mut() = predictions.into_iter().zip(read(losses.clone().inner())).collect();
+        *self.seen.borrow_mut() = predictions
+            .into_iter()
+            .zip(read(losses.clone().inner()))
+            .collect();
         losses.mean()
     }
 }
@@ -156,7 +162,10 @@ pub(super) fn attack<R: Rng>(
         losses: vec![f32::NEG_INFINITY; n],
         success: vec![false; n],
     };
-    let watched = Watched { model, seen: RefCell::new(Vec::new()) };
+    let watched = Watched {
+        model,
+        seen: RefCell::new(Vec::new()),
+    };
 
     // The clean images first: those that are already there need no attack.
     let all: Vec<usize> = (0..n).collect();
@@ -199,7 +208,10 @@ pub(super) fn attack<R: Rng>(
         ledger.forward(|| watched.loss(input.clone(), &goals));
         best.record(&rows, input, &watched.seen.borrow(), victims.goals);
     }
-    Ok(Attacked { images: best.images, success: best.success })
+    Ok(Attacked {
+        images: best.images,
+        success: best.success,
+    })
 }
 
 /// The strongest image of each sample so far.
@@ -213,7 +225,9 @@ struct Best {
 impl Best {
     /// Keeps the images that meet their goal or have a higher loss than before; says how many newly met it.
     fn record(&mut self, rows: &[usize], images: Tensor<4>, seen: &[(usize, f32)], goals: &[Goal]) -> usize {
-        let stronger = |i: usize, row: usize| !self.success[row] && (goals[row].is_met(seen[i].0) || seen[i].1 > self.losses[row]);
+        let stronger = |i: usize, row: usize| {
+            !self.success[row] && (goals[row].is_met(seen[i].0) || seen[i].1 > self.losses[row])
+        };
         let kept: Vec<usize> = (0..rows.len()).filter(|&i| stronger(i, rows[i])).collect();
         if kept.is_empty() {
             return 0;

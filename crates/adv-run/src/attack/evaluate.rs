@@ -37,11 +37,18 @@ impl AttackReport {
 }
 
 fn batches(n: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..n).step_by(BATCH).map(move |start| start..(start + BATCH).min(n))
+    (0..n)
+        .step_by(BATCH)
+        .map(move |start| start..(start + BATCH).min(n))
 }
 
 /// Predictions of a model in eval mode for pixels `[n, C, H, W]`, not booked on any ledger: for pictures only.
-pub fn predict_pixels(model: &ImageClassifier, pixels: &[f32], shape: [usize; 3], device: &Device) -> Vec<usize> {
+pub fn predict_pixels(
+    model: &ImageClassifier,
+    pixels: &[f32],
+    shape: [usize; 3],
+    device: &Device,
+) -> Vec<usize> {
     let [c, h, w] = shape;
     let n = pixels.len() / (c * h * w).max(1);
     if n == 0 {
@@ -52,7 +59,12 @@ pub fn predict_pixels(model: &ImageClassifier, pixels: &[f32], shape: [usize; 3]
 }
 
 /// Predictions of a model in eval mode for a set, in its order, booked on `ledger`.
-fn booked_predictions(model: &ImageClassifier, set: &ImageSet, device: &Device, ledger: &mut Ledger) -> Vec<usize> {
+fn booked_predictions(
+    model: &ImageClassifier,
+    set: &ImageSet,
+    device: &Device,
+    ledger: &mut Ledger,
+) -> Vec<usize> {
     let mut all = Vec::with_capacity(set.len());
     for rows in batches(set.len()) {
         let (images, _) = set.batch(rows.collect()).into_tensors(device);
@@ -70,7 +82,11 @@ pub fn predictions(model: &ImageClassifier, set: &ImageSet, device: &Device) -> 
 pub fn accuracy(model: &ImageClassifier, set: &ImageSet, device: &Device, ledger: &mut Ledger) -> f64 {
     ledger.begin_batch(Phase::Evaluation);
     let labels = set.labels(&(0..set.len()).collect::<Vec<_>>());
-    let right = booked_predictions(model, set, device, ledger).iter().zip(labels).filter(|(p, y)| **p as i64 == *y).count();
+    let right = booked_predictions(model, set, device, ledger)
+        .iter()
+        .zip(labels)
+        .filter(|(p, y)| **p as i64 == *y)
+        .count();
     right as f64 / set.len().max(1) as f64
 }
 
@@ -110,10 +126,29 @@ pub fn evaluate(
     };
     for (index, rows) in batches(set.len()).enumerate() {
         let pixels = set.pixels(&rows.clone().collect::<Vec<_>>());
-        let victims = Victims { shape: set.shape(), classes: set.classes().len(), pixels: &pixels, goals: &goals[rows.clone()] };
-        let rng = |restart| stream(plan.seed, Purpose::Attack, ((index as u64) << 32) | restart as u64);
-        let attacked = attack(model, &perturbation, plan.name.restarts, &victims, rng, device, ledger)
-            .with_context(|| format!("attack {} on images {rows:?}", plan.name))?;
+        let victims = Victims {
+            shape: set.shape(),
+            classes: set.classes().len(),
+            pixels: &pixels,
+            goals: &goals[rows.clone()],
+        };
+        let rng = |restart| {
+            stream(
+                plan.seed,
+                Purpose::Attack,
+                ((index as u64) << 32) | restart as u64,
+            )
+        };
+        let attacked = attack(
+            model,
+            &perturbation,
+            plan.name.restarts,
+            &victims,
+            rng,
+            device,
+            ledger,
+        )
+        .with_context(|| format!("attack {} on images {rows:?}", plan.name))?;
         report.success.extend(attacked.success);
         report.images.extend(attacked.images);
         progress(rows.end);
@@ -121,15 +156,28 @@ pub fn evaluate(
     Ok(report)
 }
 
-fn goals(model: &ImageClassifier, set: &ImageSet, target: Option<Target>, device: &Device, ledger: &mut Ledger) -> Result<Vec<Goal>> {
+fn goals(
+    model: &ImageClassifier,
+    set: &ImageSet,
+    target: Option<Target>,
+    device: &Device,
+    ledger: &mut Ledger,
+) -> Result<Vec<Goal>> {
     let labels = set.labels(&(0..set.len()).collect::<Vec<_>>());
     let classes = set.classes().len();
     Ok(match target {
         None => labels.iter().map(|y| Goal::Avoid(*y as usize)).collect(),
-        Some(Target::Next) => labels.iter().map(|y| Goal::Reach((*y as usize + 1) % classes)).collect(),
+        Some(Target::Next) => labels
+            .iter()
+            .map(|y| Goal::Reach((*y as usize + 1) % classes))
+            .collect(),
         Some(Target::Class(class)) if class < classes => labels.iter().map(|_| Goal::Reach(class)).collect(),
         Some(Target::Class(class)) => {
-            return Err(crate::usage::UsageError(format!("--target {class}: the data set has classes 0 to {}", classes - 1)).into());
+            return Err(crate::usage::UsageError(format!(
+                "--target {class}: the data set has classes 0 to {}",
+                classes - 1
+            ))
+            .into());
         }
         Some(Target::LeastLikely) => {
             let mut goals = Vec::with_capacity(set.len());

@@ -38,7 +38,9 @@ pub struct AttackName {
 
 /// A name that is no attack.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no attack: use fgsm, fgm, pgd-STEPS[-RESTARTS], pgd-l2-STEPS[-RESTARTS] or mi-fgsm-STEPS, such as pgd-50-10")]
+#[error(
+    "`{0}` is no attack: use fgsm, fgm, pgd-STEPS[-RESTARTS], pgd-l2-STEPS[-RESTARTS] or mi-fgsm-STEPS, such as pgd-50-10"
+)]
 pub struct UnknownAttack(String);
 
 impl FromStr for AttackName {
@@ -47,19 +49,47 @@ impl FromStr for AttackName {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let unknown = || UnknownAttack(text.into());
         let (kind, rest) = match text {
-            "fgsm" => return Ok(AttackName { kind: AttackKind::Fgsm, steps: 1, restarts: 1 }),
-            "fgm" => return Ok(AttackName { kind: AttackKind::Fgm, steps: 1, restarts: 1 }),
-            _ => [("pgd-l2-", AttackKind::PgdL2), ("pgd-", AttackKind::Pgd), ("mi-fgsm-", AttackKind::MiFgsm)]
-                .into_iter()
-                .find_map(|(prefix, kind)| text.strip_prefix(prefix).map(|rest| (kind, rest)))
-                .ok_or_else(unknown)?,
+            "fgsm" => {
+                return Ok(AttackName {
+                    kind: AttackKind::Fgsm,
+                    steps: 1,
+                    restarts: 1,
+                });
+            }
+            "fgm" => {
+                return Ok(AttackName {
+                    kind: AttackKind::Fgm,
+                    steps: 1,
+                    restarts: 1,
+                });
+            }
+            _ => [
+                ("pgd-l2-", AttackKind::PgdL2),
+                ("pgd-", AttackKind::Pgd),
+                ("mi-fgsm-", AttackKind::MiFgsm),
+            ]
+            .into_iter()
+            .find_map(|(prefix, kind)| text.strip_prefix(prefix).map(|rest| (kind, rest)))
+            .ok_or_else(unknown)?,
         };
-        let numbers: Vec<usize> = rest.split('-').map(str::parse).collect::<Result<_, _>>().map_err(|_| unknown())?;
+        let numbers: Vec<usize> = rest
+            .split('-')
+            .map(str::parse)
+            .collect::<Result<_, _>>()
+            .map_err(|_| unknown())?;
         match (kind, numbers.as_slice()) {
-            (_, &[steps]) if steps > 0 => Ok(AttackName { kind, steps, restarts: 1 }),
+            (_, &[steps]) if steps > 0 => Ok(AttackName {
+                kind,
+                steps,
+                restarts: 1,
+            }),
             // Without a random start every restart would be the same.
             (AttackKind::Pgd | AttackKind::PgdL2, &[steps, restarts]) if steps > 0 && restarts > 0 => {
-                Ok(AttackName { kind, steps, restarts })
+                Ok(AttackName {
+                    kind,
+                    steps,
+                    restarts,
+                })
             }
             _ => Err(unknown()),
         }
@@ -76,7 +106,11 @@ impl fmt::Display for AttackName {
             AttackKind::MiFgsm => "mi-fgsm",
         };
         write!(f, "{name}-{}", self.steps)?;
-        if self.restarts > 1 { write!(f, "-{}", self.restarts) } else { Ok(()) }
+        if self.restarts > 1 {
+            write!(f, "-{}", self.restarts)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -104,10 +138,31 @@ mod tests {
 
     #[test]
     fn names_are_read_and_shown_alike() {
-        for name in ["fgsm", "fgm", "pgd-20", "pgd-50-10", "pgd-l2-20", "pgd-l2-20-5", "mi-fgsm-10"] {
-            assert_eq!(name.parse::<AttackName>().map(|attack| attack.to_string()), Ok(name.to_string()));
+        for name in [
+            "fgsm",
+            "fgm",
+            "pgd-20",
+            "pgd-50-10",
+            "pgd-l2-20",
+            "pgd-l2-20-5",
+            "mi-fgsm-10",
+        ] {
+            assert_eq!(
+                name.parse::<AttackName>().map(|attack| attack.to_string()),
+                Ok(name.to_string())
+            );
         }
-        for name in ["", "pgd", "pgd-", "pgd-0", "pgd-5-0", "pgd-5-5-5", "mi-fgsm-10-2", "fgsm-2", "apgd-100"] {
+        for name in [
+            "",
+            "pgd",
+            "pgd-",
+            "pgd-0",
+            "pgd-5-0",
+            "pgd-5-5-5",
+            "mi-fgsm-10-2",
+            "fgsm-2",
+            "apgd-100",
+        ] {
             assert_eq!(name.parse::<AttackName>(), Err(UnknownAttack(name.into())));
         }
     }

@@ -25,8 +25,14 @@ pub(super) fn run(args: CompareArgs, line: &str, stop: &AtomicBool) -> Result<Do
     let mut results = Vec::new();
     for entry in &entries {
         let folder = args.out.join(&entry.label);
-        let known = Files { folder: folder.clone() };
-        let files = if known.spec().exists() { same_run(known, entry)? } else { create_folder(&folder, &entry.spec)? };
+        let known = Files {
+            folder: folder.clone(),
+        };
+        let files = if known.spec().exists() {
+            same_run(known, entry)?
+        } else {
+            create_folder(&folder, &entry.spec)?
+        };
         if !files.result().exists() {
             match execute(&entry.spec, &files, line, stop)? {
                 Outcome::Finished(_) => {}
@@ -38,24 +44,37 @@ pub(super) fn run(args: CompareArgs, line: &str, stop: &AtomicBool) -> Result<Do
         }
         results.push(read_result(&files)?);
     }
-    let rows: Vec<(String, &RunResult)> = entries.iter().zip(&results).map(|(e, r)| (e.label.clone(), r)).collect();
+    let rows: Vec<(String, &RunResult)> = entries
+        .iter()
+        .zip(&results)
+        .map(|(e, r)| (e.label.clone(), r))
+        .collect();
     let page = page(&args, &entries, &results, line)?;
     let path = args.out.join("report.html");
     files::write_atomically(&path, page.as_bytes())?;
     if args.json {
-        let json: serde_json::Map<String, serde_json::Value> =
-            rows.iter().map(|(label, result)| Ok((label.clone(), serde_json::to_value(result)?))).collect::<Result<_>>()?;
+        let json: serde_json::Map<String, serde_json::Value> = rows
+            .iter()
+            .map(|(label, result)| Ok((label.clone(), serde_json::to_value(result)?)))
+            .collect::<Result<_>>()?;
         println!("{}", serde_json::Value::Object(json));
     } else {
         println!("{}", show::results(&rows));
-        println!("Budget: {}. Accuracies of the last weights.\nreport: {}", budget(&args, &entries), path.display());
+        println!(
+            "Budget: {}. Accuracies of the last weights.\nreport: {}",
+            budget(&args, &entries),
+            path.display()
+        );
     }
     Ok(Done::Complete)
 }
 
 fn entries(args: &CompareArgs) -> Result<Vec<Entry>> {
     let base = match &args.spec {
-        Some(path) => args.settings.clone().over(Settings::read(path).map_err(|error| UsageError(format!("{error:#}")))?),
+        Some(path) => args
+            .settings
+            .clone()
+            .over(Settings::read(path).map_err(|error| UsageError(format!("{error:#}")))?),
         None => args.settings.clone(),
     };
     // Of the network only the share of its first layer matters here; it needs no data but their shape.
@@ -74,16 +93,28 @@ fn entries(args: &CompareArgs) -> Result<Vec<Entry>> {
                 // A mini-batch of FreeAT is worth m updates.
                 None => spec.epochs / cost.updates as f64,
             };
-            let settings = Settings { epochs: Some(epochs), ..spec.settings };
+            let settings = Settings {
+                epochs: Some(epochs),
+                ..spec.settings
+            };
             spec = RunSpec::resolve(settings)?;
-            Ok(Entry { label: label.clone(), spec })
+            Ok(Entry {
+                label: label.clone(),
+                spec,
+            })
         })
         .collect()
 }
 
 fn first_layer_share(spec: &RunSpec) -> Result<f64> {
     let data = load_data(spec)?.train;
-    let model = adv_models::build(spec.model, data.shape(), data.classes().len(), 0, &spec.device.open()?)?;
+    let model = adv_models::build(
+        spec.model,
+        data.shape(),
+        data.classes().len(),
+        0,
+        &spec.device.open()?,
+    )?;
     Ok(model.first_layer_share())
 }
 
@@ -96,16 +127,40 @@ fn parse_label(label: &str) -> Result<Settings, UsageError> {
     };
     let bare: Option<MethodName> = MethodName::ALL.into_iter().find(|name| name.to_string() == label);
     if let Some(method) = bare {
-        return Ok(Settings { method: Some(method), ..Settings::default() });
+        return Ok(Settings {
+            method: Some(method),
+            ..Settings::default()
+        });
     }
     let (name, numbers) = label.split_once('-').ok_or_else(unknown)?;
-    let numbers: Vec<usize> = numbers.split('-').map(str::parse).collect::<Result<_, _>>().map_err(|_| unknown())?;
+    let numbers: Vec<usize> = numbers
+        .split('-')
+        .map(str::parse)
+        .collect::<Result<_, _>>()
+        .map_err(|_| unknown())?;
     let none = Settings::default();
     match (name, numbers.as_slice()) {
-        ("pgd", &[steps]) => Ok(Settings { method: Some(MethodName::Pgd), steps: Some(steps), ..none }),
-        ("free" | "freeat", &[m]) => Ok(Settings { method: Some(MethodName::FreeAt), m: Some(m), ..none }),
-        ("yopo", &[m, n]) => Ok(Settings { method: Some(MethodName::Yopo), m: Some(m), n_inner: Some(n), ..none }),
-        ("freelb", &[k]) => Ok(Settings { method: Some(MethodName::FreeLb), steps: Some(k), ..none }),
+        ("pgd", &[steps]) => Ok(Settings {
+            method: Some(MethodName::Pgd),
+            steps: Some(steps),
+            ..none
+        }),
+        ("free" | "freeat", &[m]) => Ok(Settings {
+            method: Some(MethodName::FreeAt),
+            m: Some(m),
+            ..none
+        }),
+        ("yopo", &[m, n]) => Ok(Settings {
+            method: Some(MethodName::Yopo),
+            m: Some(m),
+            n_inner: Some(n),
+            ..none
+        }),
+        ("freelb", &[k]) => Ok(Settings {
+            method: Some(MethodName::FreeLb),
+            steps: Some(k),
+            ..none
+        }),
         _ => Err(unknown()),
     }
 }
@@ -161,13 +216,24 @@ fn page(args: &CompareArgs, entries: &[Entry], results: &[RunResult], line: &str
         budget: budget(args, entries),
         attack: format!(
             "the strongest of {} at eps {:.4}",
-            first.evaluation.attacks.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            first
+                .evaluation
+                .attacks
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(", "),
             first.evaluation.eps
         ),
         warnings: entries
             .iter()
             .zip(results)
-            .flat_map(|(entry, result)| result.warnings.iter().map(move |text| format!("{}: {text}", entry.label)))
+            .flat_map(|(entry, result)| {
+                result
+                    .warnings
+                    .iter()
+                    .map(move |text| format!("{}: {text}", entry.label))
+            })
             .collect(),
         methods,
         tables: vec![attack_table(entries, results)],
@@ -180,22 +246,39 @@ fn page(args: &CompareArgs, entries: &[Entry], results: &[RunResult], line: &str
 }
 
 fn attack_table(entries: &[Entry], results: &[RunResult]) -> Table {
-    let attacks: Vec<&String> = results.first().map(|r| r.attacks.keys().collect()).unwrap_or_default();
+    let attacks: Vec<&String> = results
+        .first()
+        .map(|r| r.attacks.keys().collect())
+        .unwrap_or_default();
     let mut columns = vec![("method".to_string(), false), ("clean".to_string(), true)];
     columns.extend(attacks.iter().map(|name| (name.to_string(), true)));
     let percent = |share: f64| format!("{:.1}", 100.0 * share);
     let rows = entries.iter().zip(results).map(|(entry, result)| {
         let mut row = vec![entry.label.clone(), percent(result.clean_accuracy)];
-        row.extend(attacks.iter().map(|name| result.attacks.get(*name).map_or("-".into(), |a| percent(*a))));
+        row.extend(
+            attacks
+                .iter()
+                .map(|name| result.attacks.get(*name).map_or("-".into(), |a| percent(*a))),
+        );
         row
     });
-    Table { caption: "Accuracy in percent, by attack".into(), columns, rows: rows.collect() }
+    Table {
+        caption: "Accuracy in percent, by attack".into(),
+        columns,
+        rows: rows.collect(),
+    }
 }
 
 /// Input gradients of the standard network and of the most robust one, side by side.
-fn gradient_maps(args: &CompareArgs, entries: &[Entry], results: &[RunResult]) -> Result<Vec<crate::report::GradientRow>> {
+fn gradient_maps(
+    args: &CompareArgs,
+    entries: &[Entry],
+    results: &[RunResult],
+) -> Result<Vec<crate::report::GradientRow>> {
     let robust = |result: &RunResult| result.attacks.values().copied().fold(1.0, f64::min);
-    let standard = entries.iter().position(|entry| entry.spec.method.name == MethodName::Standard);
+    let standard = entries
+        .iter()
+        .position(|entry| entry.spec.method.name == MethodName::Standard);
     let best = (0..results.len()).max_by(|a, b| robust(&results[*a]).total_cmp(&robust(&results[*b])));
     let mut chosen: Vec<usize> = standard.into_iter().chain(best).collect();
     chosen.dedup();
@@ -204,11 +287,17 @@ fn gradient_maps(args: &CompareArgs, entries: &[Entry], results: &[RunResult]) -
     let (test, device) = (load_data(first)?.test, first.device.open()?);
     let mut models: Vec<(String, ImageClassifier)> = Vec::new();
     for index in chosen {
-        let (entry, files) = (&entries[index], Files { folder: args.out.join(&entries[index].label) });
+        let (entry, files) = (
+            &entries[index],
+            Files {
+                folder: args.out.join(&entries[index].label),
+            },
+        );
         let model = adv_models::build(entry.spec.model, test.shape(), test.classes().len(), 0, &device)?;
         models.push((entry.label.clone(), model.load_weights(files.last())?.valid()));
     }
-    let models: Vec<(String, &ImageClassifier)> = models.iter().map(|(name, model)| (name.clone(), model)).collect();
+    let models: Vec<(String, &ImageClassifier)> =
+        models.iter().map(|(name, model)| (name.clone(), model)).collect();
     report_of::gradient_rows(&test, &models, &device)
 }
 

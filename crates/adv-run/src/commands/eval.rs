@@ -47,7 +47,14 @@ pub(super) fn run(args: EvalArgs) -> Result<()> {
             target: args.target,
             seed: args.seed.unwrap_or(0),
         };
-        reports.push(evaluate(&model, &attacked, &plan, &device, &mut ledger, |done| bar.set_position(done as u64))?);
+        reports.push(evaluate(
+            &model,
+            &attacked,
+            &plan,
+            &device,
+            &mut ledger,
+            |done| bar.set_position(done as u64),
+        )?);
         bar.finish_and_clear();
     }
     if let Some(path) = &args.save_examples {
@@ -55,7 +62,10 @@ pub(super) fn run(args: EvalArgs) -> Result<()> {
     }
     let calls = ledger.total(Phase::Evaluation).input_backwards;
     if args.json {
-        let attacks: BTreeMap<String, f64> = reports.iter().map(|r| (r.name.to_string(), r.accuracy())).collect();
+        let attacks: BTreeMap<String, f64> = reports
+            .iter()
+            .map(|r| (r.name.to_string(), r.accuracy()))
+            .collect();
         let json = serde_json::json!({
             "weights": weights.display().to_string(),
             "dataset": spec.dataset.to_string(),
@@ -71,25 +81,58 @@ pub(super) fn run(args: EvalArgs) -> Result<()> {
         println!("{json}");
         return Ok(());
     }
-    let mut rows = vec![vec!["clean".to_string(), String::new(), format!("{clean:.4}"), test.len().to_string()]];
+    let mut rows = vec![vec![
+        "clean".to_string(),
+        String::new(),
+        format!("{clean:.4}"),
+        test.len().to_string(),
+    ]];
     rows.extend(reports.iter().map(|r| {
         let detail = format!("eps {:.4}, step {:.4}", r.eps, r.step);
-        vec![r.name.to_string(), detail, format!("{:.4}", r.accuracy()), r.success.len().to_string()]
+        vec![
+            r.name.to_string(),
+            detail,
+            format!("{:.4}", r.accuracy()),
+            r.success.len().to_string(),
+        ]
     }));
-    println!("{}", show::table(["attack", "with", "accuracy", "images"].map(String::from).to_vec(), rows));
-    println!("weights: {}; {calls} gradient calls; network in eval mode", weights.display());
+    println!(
+        "{}",
+        show::table(
+            ["attack", "with", "accuracy", "images"]
+                .map(String::from)
+                .to_vec(),
+            rows
+        )
+    );
+    println!(
+        "weights: {}; {calls} gradient calls; network in eval mode",
+        weights.display()
+    );
     Ok(())
 }
 
 /// The settings behind the weights, and the weights.
 fn source(args: &EvalArgs) -> Result<(Settings, PathBuf)> {
     if let Some(folder) = &args.run {
-        let files = Files { folder: folder.clone() };
-        let settings = Settings::read(&files.spec()).map_err(|error| UsageError(format!("--run {}: {error:#}", folder.display())))?;
+        let files = Files {
+            folder: folder.clone(),
+        };
+        let settings = Settings::read(&files.spec())
+            .map_err(|error| UsageError(format!("--run {}: {error:#}", folder.display())))?;
         return Ok((settings, if args.best { files.best() } else { files.last() }));
     }
-    let weights = args.weights.clone().ok_or_else(|| UsageError("give --run DIR or --weights F".into()))?;
-    Ok((Settings { model: args.model.clone(), ..Settings::default() }, weights))
+    let weights = args
+        .weights
+        .clone()
+        .ok_or_else(|| UsageError("give --run DIR or --weights F".into()))?;
+    Ok((
+        Settings {
+            model: args.model.clone(),
+            ..Settings::default()
+        },
+        weights,
+    ))
 }
 
 /// Writes `images`, `labels`, and for each attack `<name>/images` and `<name>/success`.
@@ -100,15 +143,34 @@ fn save_examples(path: &Path, set: &ImageSet, reports: &[AttackReport]) -> Resul
     let [c, h, w] = set.shape();
     let shape = vec![set.len(), c, h, w];
     let floats = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
-    let labels: Vec<u8> = set.labels(&indices).iter().flat_map(|v| v.to_le_bytes()).collect();
+    let labels: Vec<u8> = set
+        .labels(&indices)
+        .iter()
+        .flat_map(|v| v.to_le_bytes())
+        .collect();
     let mut parts = vec![
-        ("images".to_string(), Dtype::F32, shape.clone(), floats(&set.pixels(&indices))),
+        (
+            "images".to_string(),
+            Dtype::F32,
+            shape.clone(),
+            floats(&set.pixels(&indices)),
+        ),
         ("labels".to_string(), Dtype::I64, vec![set.len()], labels),
     ];
     for report in reports {
         let success: Vec<u8> = report.success.iter().map(|met| u8::from(*met)).collect();
-        parts.push((format!("{}/images", report.name), Dtype::F32, shape.clone(), floats(&report.images)));
-        parts.push((format!("{}/success", report.name), Dtype::U8, vec![set.len()], success));
+        parts.push((
+            format!("{}/images", report.name),
+            Dtype::F32,
+            shape.clone(),
+            floats(&report.images),
+        ));
+        parts.push((
+            format!("{}/success", report.name),
+            Dtype::U8,
+            vec![set.len()],
+            success,
+        ));
     }
     let views = parts
         .iter()

@@ -17,14 +17,24 @@ pub(super) fn run(args: TrainArgs, line: &str, stop: &AtomicBool) -> Result<Done
     }
     let untouched = args.settings == Settings::default() && args.spec.is_none() && args.out.is_none();
     let settings = match &args.spec {
-        Some(path) => args.settings.clone().over(Settings::read(path).map_err(|error| UsageError(format!("{error:#}")))?),
+        Some(path) => args
+            .settings
+            .clone()
+            .over(Settings::read(path).map_err(|error| UsageError(format!("{error:#}")))?),
         None => args.settings.clone(),
     };
     // The first thing a new user runs: the adversarial network beside the standard one shows what it is all about.
-    let methods = if untouched { vec![MethodName::Standard, MethodName::Pgd] } else { vec![settings.method.unwrap_or(MethodName::Pgd)] };
+    let methods = if untouched {
+        vec![MethodName::Standard, MethodName::Pgd]
+    } else {
+        vec![settings.method.unwrap_or(MethodName::Pgd)]
+    };
     let mut finished = Vec::new();
     for method in methods {
-        let spec = RunSpec::resolve(Settings { method: Some(method), ..settings.clone() })?;
+        let spec = RunSpec::resolve(Settings {
+            method: Some(method),
+            ..settings.clone()
+        })?;
         let folder = args.out.clone().unwrap_or_else(|| unused_folder(&spec));
         let files = create_folder(&folder, &spec)?;
         match execute(&spec, &files, line, stop)? {
@@ -37,16 +47,28 @@ pub(super) fn run(args: TrainArgs, line: &str, stop: &AtomicBool) -> Result<Done
 
 fn resume(folder: &Path, args: &TrainArgs, line: &str, stop: &AtomicBool) -> Result<Done> {
     if args.settings != Settings::default() {
-        return Err(UsageError("--resume goes on with the run's own settings: leave the other flags out".into()).into());
+        return Err(UsageError(
+            "--resume goes on with the run's own settings: leave the other flags out".into(),
+        )
+        .into());
     }
-    let files = Files { folder: folder.into() };
+    let files = Files {
+        folder: folder.into(),
+    };
     if !files.spec().exists() {
-        return Err(UsageError(format!("--resume {}: there is no {}", folder.display(), files.spec().display())).into());
+        return Err(UsageError(format!(
+            "--resume {}: there is no {}",
+            folder.display(),
+            files.spec().display()
+        ))
+        .into());
     }
     if files.result().exists() {
         eprintln!("{} is finished already; this is its result", folder.display());
-        let text = std::fs::read_to_string(files.result()).with_context(|| format!("cannot read {}", files.result().display()))?;
-        let result: RunResult = serde_json::from_str(&text).with_context(|| format!("in {}", files.result().display()))?;
+        let text = std::fs::read_to_string(files.result())
+            .with_context(|| format!("cannot read {}", files.result().display()))?;
+        let result: RunResult =
+            serde_json::from_str(&text).with_context(|| format!("in {}", files.result().display()))?;
         return print_results(&[(result.method.clone(), &result)], &[files], args.json);
     }
     let spec = RunSpec::resolve(Settings::read(&files.spec())?)?;
@@ -57,7 +79,10 @@ fn resume(folder: &Path, args: &TrainArgs, line: &str, stop: &AtomicBool) -> Res
 }
 
 fn interrupted(files: &Files) -> Done {
-    eprintln!("stopped; all is saved. Go on with: adv train --resume {}", files.folder.display());
+    eprintln!(
+        "stopped; all is saved. Go on with: adv train --resume {}",
+        files.folder.display()
+    );
     Done::Interrupted
 }
 
@@ -70,14 +95,19 @@ fn unused_folder(spec: &RunSpec) -> PathBuf {
 }
 
 fn print(finished: &[(Files, Box<Finished>)], json: bool) -> Result<Done> {
-    let rows: Vec<(String, &RunResult)> = finished.iter().map(|(_, done)| (done.result.method.clone(), &done.result)).collect();
+    let rows: Vec<(String, &RunResult)> = finished
+        .iter()
+        .map(|(_, done)| (done.result.method.clone(), &done.result))
+        .collect();
     let files: Vec<Files> = finished.iter().map(|(files, _)| files.clone()).collect();
     print_results(&rows, &files, json)
 }
 
 fn print_results(rows: &[(String, &RunResult)], files: &[Files], json: bool) -> Result<Done> {
     if json {
-        let [.., (_, last)] = rows else { return Ok(Done::Complete) };
+        let [.., (_, last)] = rows else {
+            return Ok(Done::Complete);
+        };
         println!("{}", serde_json::to_string(last)?);
         return Ok(Done::Complete);
     }

@@ -22,14 +22,27 @@ pub(super) fn of(dataset: DatasetId) -> Base {
         DatasetId::FashionMnist => (Architecture::WongCnn, 0.1, 10.0, 100, 5e-3, 1000),
         DatasetId::Cifar10 => (Architecture::SmallCnn, 8.0 / 255.0, 15.0, 128, 2e-3, 500),
     };
-    Base { model, eps, epochs, batch, lr, hold_out }
+    Base {
+        model,
+        eps,
+        epochs,
+        batch,
+        lr,
+        hold_out,
+    }
 }
 
 pub(super) fn method(s: &Settings, eps: f64) -> MethodSpec {
     let name = s.method.unwrap_or(MethodName::Pgd);
-    let norm = s.norm.unwrap_or(if name == MethodName::Fgm { NormName::L2 } else { NormName::Linf });
+    let norm = s.norm.unwrap_or(if name == MethodName::Fgm {
+        NormName::L2
+    } else {
+        NormName::Linf
+    });
     // An L2 ball that holds visible changes is larger than an Linf one: 1.5 on MNIST where Linf has 0.3.
-    let eps = s.eps.unwrap_or(if norm == NormName::L2 { 5.0 * eps } else { eps });
+    let eps = s
+        .eps
+        .unwrap_or(if norm == NormName::L2 { 5.0 * eps } else { eps });
     let steps = s.steps.unwrap_or(if name == MethodName::FreeLb { 3 } else { 7 });
     let n_inner = s.n_inner.unwrap_or(10);
     let m = s.m.unwrap_or(if name == MethodName::Yopo { 5 } else { 8 });

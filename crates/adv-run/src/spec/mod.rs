@@ -114,12 +114,16 @@ impl RunSpec {
     pub fn resolve(settings: Settings) -> Result<Self, UsageError> {
         let dataset: DatasetId = match &settings.dataset {
             None => DatasetId::Digits,
-            Some(name) => name.parse().map_err(|error| UsageError(format!("--dataset: {error}")))?,
+            Some(name) => name
+                .parse()
+                .map_err(|error| UsageError(format!("--dataset: {error}")))?,
         };
         let base = defaults::of(dataset);
         let model: Architecture = match &settings.model {
             None => base.model,
-            Some(name) => name.parse().map_err(|error| UsageError(format!("--model: {error}")))?,
+            Some(name) => name
+                .parse()
+                .map_err(|error| UsageError(format!("--model: {error}")))?,
         };
         let s = settings;
         let method = defaults::method(&s, base.eps);
@@ -131,9 +135,15 @@ impl RunSpec {
             weight_decay: s.weight_decay.unwrap_or(0.0),
             clip_norm: s.clip_norm,
         };
-        let attacks = s.attack.clone().unwrap_or_else(|| vec!["fgsm".into(), "pgd-20".into()]);
-        let attacks: Vec<AttackName> =
-            attacks.iter().map(|name| name.parse()).collect::<Result<_, _>>().map_err(|error| UsageError(format!("--attack: {error}")))?;
+        let attacks = s
+            .attack
+            .clone()
+            .unwrap_or_else(|| vec!["fgsm".into(), "pgd-20".into()]);
+        let attacks: Vec<AttackName> = attacks
+            .iter()
+            .map(|name| name.parse())
+            .collect::<Result<_, _>>()
+            .map_err(|error| UsageError(format!("--attack: {error}")))?;
         let evaluation = EvalSpec {
             attacks,
             eps: s.eval_eps.unwrap_or(method.eps),
@@ -173,19 +183,38 @@ impl RunSpec {
             (self.batch > 0, "--batch must be at least 1"),
             (self.take != Some(0), "--take must be at least 1"),
             (positive(self.optim.lr), "--lr must be a positive number"),
-            ((0.0..1.0).contains(&self.optim.momentum), "--momentum must be in [0, 1)"),
-            (self.optim.weight_decay >= 0.0, "--weight-decay must be at least 0"),
-            (self.optim.clip_norm.is_none_or(positive), "--clip-norm must be a positive number"),
+            (
+                (0.0..1.0).contains(&self.optim.momentum),
+                "--momentum must be in [0, 1)",
+            ),
+            (
+                self.optim.weight_decay >= 0.0,
+                "--weight-decay must be at least 0",
+            ),
+            (
+                self.optim.clip_norm.is_none_or(positive),
+                "--clip-norm must be a positive number",
+            ),
             (self.evaluation.eps >= 0.0, "--eval-eps must be at least 0"),
-            (self.evaluation.step.is_none_or(positive), "--eval-step must be a positive number"),
+            (
+                self.evaluation.step.is_none_or(positive),
+                "--eval-step must be a positive number",
+            ),
             (self.evaluation.n > 0, "--n must be at least 1"),
-            (self.checkpoint_seconds >= 0.0, "--checkpoint-seconds must be at least 0"),
-            (self.method.name.allows(self.method.norm), "--norm l2 goes with pgd, fgm and freelb only; fgm is always l2"),
+            (
+                self.checkpoint_seconds >= 0.0,
+                "--checkpoint-seconds must be at least 0",
+            ),
+            (
+                self.method.name.allows(self.method.norm),
+                "--norm l2 goes with pgd, fgm and freelb only; fgm is always l2",
+            ),
         ];
         if let Some((_, text)) = rules.into_iter().find(|(holds, _)| !holds) {
             return Err(UsageError(text.into()));
         }
-        crate::methods::build(&self.method).map_err(|error| UsageError(format!("method {}: {error}", self.method.name)))?;
+        crate::methods::build(&self.method)
+            .map_err(|error| UsageError(format!("method {}: {error}", self.method.name)))?;
         Ok(())
     }
 

@@ -90,7 +90,10 @@ impl MethodName {
 
     /// Whether a single step makes the training perturbation: such training may overfit to it catastrophically.
     pub fn is_single_step(self) -> bool {
-        matches!(self, MethodName::Fgsm | MethodName::Fgm | MethodName::FgsmRs | MethodName::NFgsm)
+        matches!(
+            self,
+            MethodName::Fgsm | MethodName::Fgm | MethodName::FgsmRs | MethodName::NFgsm
+        )
     }
 }
 
@@ -184,7 +187,10 @@ mod tests {
         for method in MethodName::ALL {
             let shown = method.to_string();
             assert_eq!(MethodName::from_str(&shown, false), Ok(method));
-            assert_eq!(serde_json::to_value(method).expect("a string"), serde_json::json!(shown));
+            assert_eq!(
+                serde_json::to_value(method).expect("a string"),
+                serde_json::json!(shown)
+            );
         }
     }
 }

@@ -116,7 +116,8 @@ pub struct Settings {
 impl Settings {
     /// Reads settings from a TOML file.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the spec {}", path.display()))?;
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the spec {}", path.display()))?;
         toml::from_str(&text).with_context(|| format!("in the spec {}", path.display()))
     }
 
@@ -161,12 +162,20 @@ impl Settings {
 
 /// A finite number, or a fraction such as 8/255.
 pub fn number(text: &str) -> Result<f64, String> {
-    let parse = |part: &str| part.trim().parse::<f64>().map_err(|_| format!("`{text}` is not a number or a fraction such as 8/255"));
+    let parse = |part: &str| {
+        part.trim()
+            .parse::<f64>()
+            .map_err(|_| format!("`{text}` is not a number or a fraction such as 8/255"))
+    };
     let value = match text.split_once('/') {
         Some((over, under)) => parse(over)? / parse(under)?,
         None => parse(text)?,
     };
-    if value.is_finite() { Ok(value) } else { Err(format!("`{text}` is not finite")) }
+    if value.is_finite() {
+        Ok(value)
+    } else {
+        Err(format!("`{text}` is not finite"))
+    }
 }
 
 #[cfg(test)]
@@ -175,7 +184,13 @@ mod tests {
 
     #[test]
     fn numbers_and_fractions() {
-        for (text, expected) in [("0.3", Some(0.3)), ("8/255", Some(8.0 / 255.0)), ("1/0", None), ("x", None), ("inf", None)] {
+        for (text, expected) in [
+            ("0.3", Some(0.3)),
+            ("8/255", Some(8.0 / 255.0)),
+            ("1/0", None),
+            ("x", None),
+            ("inf", None),
+        ] {
             assert_eq!(number(text).ok(), expected, "{text}");
         }
     }
@@ -183,10 +198,18 @@ mod tests {
     #[test]
     fn a_flag_wins_over_the_file_and_unknown_keys_are_refused() {
         let file: Settings = toml::from_str("epochs = 3\nmethod = \"fgsm-rs\"").expect("valid settings");
-        let flags = Settings { epochs: Some(5.0), ..Settings::default() };
+        let flags = Settings {
+            epochs: Some(5.0),
+            ..Settings::default()
+        };
         let merged = flags.over(file);
-        assert_eq!((merged.epochs, merged.method), (Some(5.0), Some(MethodName::FgsmRs)));
-        let error = toml::from_str::<Settings>("epoch = 3").expect_err("an unknown key").to_string();
+        assert_eq!(
+            (merged.epochs, merged.method),
+            (Some(5.0), Some(MethodName::FgsmRs))
+        );
+        let error = toml::from_str::<Settings>("epoch = 3")
+            .expect_err("an unknown key")
+            .to_string();
         assert!(error.contains("unknown field `epoch`"), "{error}");
     }
 }

@@ -105,16 +105,35 @@ struct Small {
 const VERSION: u32 = 1;
 
 /// Writes the state; the old file stays whole until the new one is.
-pub(super) fn write<const D: usize, M: Module>(path: &Path, state: &TrainState<D, M>) -> Result<(), CheckpointError> {
-    let failed = |reason: String| CheckpointError::Write { path: path.into(), reason };
+pub(super) fn write<const D: usize, M: Module>(
+    path: &Path,
+    state: &TrainState<D, M>,
+) -> Result<(), CheckpointError> {
+    let failed = |reason: String| CheckpointError::Write {
+        path: path.into(),
+        reason,
+    };
     // `valid()` merges pending batch-norm statistics, which a record taken right after a forward would miss.
-    let model = state.model.valid().into_record().into_bytes().map_err(|error| failed(error.to_string()))?;
-    let optimiser = state.optimiser.into_bytes().map_err(|error| failed(error.to_string()))?;
+    let model = state
+        .model
+        .valid()
+        .into_record()
+        .into_bytes()
+        .map_err(|error| failed(error.to_string()))?;
+    let optimiser = state
+        .optimiser
+        .into_bytes()
+        .map_err(|error| failed(error.to_string()))?;
     let (delta, delta_dims) = match &state.carried.delta {
         None => (Vec::new(), None),
         Some(delta) => {
             let dims = delta.dims().to_vec();
-            let values: Vec<u8> = delta.clone().into_data().iter::<f32>().flat_map(f32::to_le_bytes).collect();
+            let values: Vec<u8> = delta
+                .clone()
+                .into_data()
+                .iter::<f32>()
+                .flat_map(f32::to_le_bytes)
+                .collect();
             (values, Some(dims))
         }
     };
@@ -132,8 +151,12 @@ pub(super) fn write<const D: usize, M: Module>(path: &Path, state: &TrainState<D
     };
     let small = serde_json::to_string(&small).map_err(|error| failed(error.to_string()))?;
     let checksum = checksum(&small, [&model, &optimiser, &delta]);
-    let entry = |name: &str, bytes: Bytes| Entry::new(name.into(), DType::U8, [bytes.len()].into(), None, bytes);
-    let entries = vec![entry("model", model), entry("optimiser", optimiser), entry("delta", Bytes::from_bytes_vec(delta))];
+    let entry = |name: &str, bytes: Bytes| Entry::new(name.into(), DType::U8, [bytes.len()], None, bytes);
+    let entries = vec![
+        entry("model", model),
+        entry("optimiser", optimiser),
+        entry("delta", Bytes::from_bytes_vec(delta)),
+    ];
     Writer::new(entries)
         .with_metadata("state", &small)
         .with_metadata("sha256", &checksum)
@@ -149,27 +172,53 @@ pub fn read<const D: usize, M: Module>(
     optimiser: ModuleOptimizer,
     device: &Device,
 ) -> Result<TrainState<D, M>, CheckpointError> {
-    let failed = |reason: String| CheckpointError::Read { path: path.into(), reason };
+    let failed = |reason: String| CheckpointError::Read {
+        path: path.into(),
+        reason,
+    };
     let reader = Reader::from_file_exact(path).map_err(|error| failed(error.to_string()))?;
-    let metadata = |key: &str| reader.metadata().get(key).cloned().ok_or_else(|| failed(format!("it has no `{key}`")));
+    let metadata = |key: &str| {
+        reader
+            .metadata()
+            .get(key)
+            .cloned()
+            .ok_or_else(|| failed(format!("it has no `{key}`")))
+    };
     let (small, expected) = (metadata("state")?, metadata("sha256")?);
-    let part = |name: &str| reader.tensor_data(name).map_err(|error| failed(error.to_string()));
+    let part = |name: &str| {
+        reader
+            .tensor_data(name)
+            .map_err(|error| failed(error.to_string()))
+    };
     let (record, moments, delta) = (part("model")?, part("optimiser")?, part("delta")?);
     if checksum(&small, [&record, &moments, &delta]) != expected {
         return Err(CheckpointError::Damaged { path: path.into() });
     }
     let small: Small = serde_json::from_str(&small).map_err(|error| failed(error.to_string()))?;
     if small.version != VERSION {
-        return Err(failed(format!("it has version {}, this program reads {VERSION}", small.version)));
+        return Err(failed(format!(
+            "it has version {}, this program reads {VERSION}",
+            small.version
+        )));
     }
-    let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(record)).map_err(|error| failed(error.to_string()))?;
-    let (model, _) = model.try_load_record(record).map_err(|error| failed(error.to_string()))?;
-    let optimiser = optimiser.from_bytes(Bytes::from_bytes_vec(moments)).map_err(|error| failed(error.to_string()))?;
+    let record =
+        ModuleRecord::from_bytes(Bytes::from_bytes_vec(record)).map_err(|error| failed(error.to_string()))?;
+    let model = model
+        .try_load_record(record)
+        .map_err(|error| failed(error.to_string()))?;
+    let optimiser = optimiser
+        .from_bytes(Bytes::from_bytes_vec(moments))
+        .map_err(|error| failed(error.to_string()))?;
     let delta = match small.delta {
         None => None,
         Some(dims) => {
-            let dims: [usize; D] = dims.try_into().map_err(|_| failed(format!("the carried delta has not {D} axes")))?;
-            let values: Vec<f32> = delta.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+            let dims: [usize; D] = dims
+                .try_into()
+                .map_err(|_| failed(format!("the carried delta has not {D} axes")))?;
+            let values: Vec<f32> = delta
+                .chunks_exact(4)
+                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+                .collect();
             if values.len() != dims.iter().product::<usize>() {
                 return Err(failed("the carried delta has another size than its shape".into()));
             }

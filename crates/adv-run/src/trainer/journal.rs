@@ -5,7 +5,13 @@ use crate::events::EventWriter;
 use crate::metrics_csv::MetricsCsv;
 use anyhow::{Context, Result};
 
-const COLUMNS: [&str; 5] = ["epoch", "loss", "gradient_norm", "clean_accuracy", "robust_accuracy"];
+const COLUMNS: [&str; 5] = [
+    "epoch",
+    "loss",
+    "gradient_norm",
+    "clean_accuracy",
+    "robust_accuracy",
+];
 
 /// Writes the curves of a run.
 pub struct Journal {
@@ -17,9 +23,15 @@ impl Journal {
     /// Begins the curves, or takes them up after mini-batch `done`.
     pub fn open(files: &Files, done: u64) -> Result<Self> {
         let (csv, events) = if done == 0 {
-            (MetricsCsv::create(&files.metrics(), &COLUMNS)?, EventWriter::create(&files.folder)?)
+            (
+                MetricsCsv::create(&files.metrics(), &COLUMNS)?,
+                EventWriter::create(&files.folder)?,
+            )
         } else {
-            (MetricsCsv::resume(&files.metrics(), &COLUMNS, done)?, EventWriter::resume(&files.folder, done)?)
+            (
+                MetricsCsv::resume(&files.metrics(), &COLUMNS, done)?,
+                EventWriter::resume(&files.folder, done)?,
+            )
         };
         Ok(Self { csv, events })
     }
@@ -33,8 +45,12 @@ impl Journal {
 
     /// One validation.
     pub fn validation(&mut self, step: u64, epoch: f64, v: Validation) -> Result<()> {
-        self.csv.row(step, &[Some(epoch), None, None, Some(v.clean), Some(v.robust)])?;
-        let scalars = [("watch/clean_accuracy", v.clean as f32), ("watch/robust_accuracy", v.robust as f32)];
+        self.csv
+            .row(step, &[Some(epoch), None, None, Some(v.clean), Some(v.robust)])?;
+        let scalars = [
+            ("watch/clean_accuracy", v.clean as f32),
+            ("watch/robust_accuracy", v.robust as f32),
+        ];
         Ok(self.events.scalars(step, &scalars)?)
     }
 
@@ -60,12 +76,19 @@ impl History {
     /// Reads the curves back from `metrics.csv`.
     pub fn read(files: &Files) -> Result<Self> {
         let path = files.metrics();
-        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text =
+            std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let mut history = Self::default();
         for line in text.lines().skip(1) {
             let cells: Vec<Option<f64>> = line.split(',').map(|cell| cell.parse().ok()).collect();
-            let &[_, Some(epoch), loss, _, clean, robust] = cells.as_slice() else { continue };
-            for (curve, value) in [(&mut history.loss, loss), (&mut history.clean, clean), (&mut history.robust, robust)] {
+            let &[_, Some(epoch), loss, _, clean, robust] = cells.as_slice() else {
+                continue;
+            };
+            for (curve, value) in [
+                (&mut history.loss, loss),
+                (&mut history.clean, clean),
+                (&mut history.robust, robust),
+            ] {
                 curve.extend(value.map(|value| (epoch, value)));
             }
         }

@@ -72,7 +72,10 @@ pub fn train<const D: usize, T: Task<D>>(
             Some(mask) => batch.with_mask(mask),
             None => batch,
         };
-        task.begin_batch(&state.model, derived_seed(plan.seed, Purpose::Dropout, state.batches));
+        task.begin_batch(
+            &state.model,
+            derived_seed(plan.seed, Purpose::Dropout, state.batches),
+        );
         state.ledger.begin_batch(Phase::Training);
 
         let mut loss = 0.0;
@@ -80,7 +83,13 @@ pub fn train<const D: usize, T: Task<D>>(
         for _ in 0..method.replays() {
             let mut noise = stream(plan.seed, Purpose::Noise, state.updates);
             let update = method
-                .gradients(&state.model, &batch, &mut state.carried, &mut noise, &mut state.ledger)
+                .gradients(
+                    &state.model,
+                    &batch,
+                    &mut state.carried,
+                    &mut noise,
+                    &mut state.ledger,
+                )
                 .with_context(|| stopped_at(plan, state))?;
             loss += update.mean_loss() / method.replays() as f64;
             let gradients = match clip {
@@ -91,7 +100,10 @@ pub fn train<const D: usize, T: Task<D>>(
                     gradients
                 }
             };
-            state.ledger.update(&gradients).with_context(|| stopped_at(plan, state))?;
+            state
+                .ledger
+                .update(&gradients)
+                .with_context(|| stopped_at(plan, state))?;
             let rate = plan.optim.lr * rate_share(plan.optim.schedule, state.updates, updates_in_all);
             state.step(rate, gradients);
         }
@@ -101,7 +113,9 @@ pub fn train<const D: usize, T: Task<D>>(
 
         let epoch_ends = state.batches.is_multiple_of(per_epoch) || state.batches == plan.total;
         if epoch_ends {
-            let validation = task.validate(&state.model, &mut state.ledger).with_context(|| stopped_at(plan, state))?;
+            let validation = task
+                .validate(&state.model, &mut state.ledger)
+                .with_context(|| stopped_at(plan, state))?;
             watch(plan, state, validation, progress);
             if state.keep_if_best(validation) {
                 task.save(&state.model, &plan.files.best())?;
@@ -122,14 +136,22 @@ pub fn train<const D: usize, T: Task<D>>(
         }
     }
     if state.batches < plan.total {
-        bail!("the data ended after mini-batch {} of {}", state.batches, plan.total);
+        bail!(
+            "the data ended after mini-batch {} of {}",
+            state.batches,
+            plan.total
+        );
     }
     task.save(&state.model, &plan.files.last())?;
     Ok(Ended::Finished)
 }
 
 /// The prepared mini-batches from number `start` on.
-fn prefetched<const D: usize, T: Task<D>>(task: &T, plan: &LoopPlan<'_>, start: u64) -> Result<Prefetch<T::Host>> {
+fn prefetched<const D: usize, T: Task<D>>(
+    task: &T,
+    plan: &LoopPlan<'_>,
+    start: u64,
+) -> Result<Prefetch<T::Host>> {
     let batches = plan.batches;
     let first = batches.position(start);
     let indices = (first.epoch..).flat_map(move |epoch| {
@@ -137,7 +159,9 @@ fn prefetched<const D: usize, T: Task<D>>(task: &T, plan: &LoopPlan<'_>, start: 
         batches.epoch(epoch).skip(skip)
     });
     let prepare = task.prepare();
-    Ok(Prefetch::new(indices.take((plan.total - start) as usize).map(prepare))?)
+    Ok(Prefetch::new(
+        indices.take((plan.total - start) as usize).map(prepare),
+    )?)
 }
 
 fn stopped_at<const D: usize, M>(plan: &LoopPlan<'_>, state: &TrainState<D, M>) -> String {
@@ -148,11 +172,21 @@ fn stopped_at<const D: usize, M>(plan: &LoopPlan<'_>, state: &TrainState<D, M>) 
     } else {
         "there is no checkpoint yet".into()
     };
-    format!("training stopped in epoch {}, batch {}, update {}; {good}", at.epoch + 1, at.batch + 1, state.updates + 1)
+    format!(
+        "training stopped in epoch {}, batch {}, update {}; {good}",
+        at.epoch + 1,
+        at.batch + 1,
+        state.updates + 1
+    )
 }
 
 /// Warns of catastrophic overfitting: robust accuracy that falls by more than 0.2 (Wong et al. 2020, section 5.4).
-fn watch<const D: usize, M>(plan: &LoopPlan<'_>, state: &mut TrainState<D, M>, now: Validation, progress: &mut dyn Progress) {
+fn watch<const D: usize, M>(
+    plan: &LoopPlan<'_>,
+    state: &mut TrainState<D, M>,
+    now: Validation,
+    progress: &mut dyn Progress,
+) {
     const FALL: f64 = 0.2;
     if let (true, Some(before)) = (plan.watch_overfitting, state.last_robust)
         && now.robust < before - FALL
@@ -162,7 +196,9 @@ fn watch<const D: usize, M>(plan: &LoopPlan<'_>, state: &mut TrainState<D, M>, n
             now.robust
         );
         progress.warn(&text);
-        state.warnings.push(format!("after mini-batch {}: {text}", state.batches));
+        state
+            .warnings
+            .push(format!("after mini-batch {}: {text}", state.batches));
     }
     state.last_robust = Some(now.robust);
 }

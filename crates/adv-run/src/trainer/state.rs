@@ -71,7 +71,10 @@ impl<const D: usize, M> TrainState<D, M> {
             (validation.robust, validation.clean) > (best.validation.robust, best.validation.clean)
         });
         if better {
-            self.best = Some(Best { batches: self.batches, validation });
+            self.best = Some(Best {
+                batches: self.batches,
+                validation,
+            });
         }
         better
     }

@@ -77,9 +77,17 @@ impl Task<4> for ImageTask {
     }
 
     fn upload(&self, host: Host) -> Result<Sample<4, Labels>> {
-        let targets = Labels::new(host.labels.iter().copied(), self.train.classes().len(), &self.device)?;
+        let targets = Labels::new(
+            host.labels.iter().copied(),
+            self.train.classes().len(),
+            &self.device,
+        )?;
         let (clean, _) = host.into_tensors(&self.device);
-        Ok(Sample { clean, targets, mask: None })
+        Ok(Sample {
+            clean,
+            targets,
+            mask: None,
+        })
     }
 
     fn begin_batch(&self, model: &ImageClassifier, seed: u64) {

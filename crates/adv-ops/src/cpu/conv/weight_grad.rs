@@ -1,0 +1,87 @@
+//! Gradients of the weights and of the bias.
+
+use super::epilogue::{dense, masked};
+use super::{Block, OutputGrad, Scratch, with_scratch};
+use crate::cpu::gather::{GatherGemm, Start};
+use crate::cpu::parallel::map;
+use crate::cpu::transpose::transpose;
+
+/// Gradient of the weights: sums over images in chunks fixed by the batch size alone.
+pub(crate) fn weight_grad(block: &Block, input: &[f32], output_grad: &OutputGrad) -> Vec<f32> {
+    let g = &block.conv;
+    let (pixels, taps) = g.offsets();
+    let order: Vec<u32> = (0..g.pixels() as u32).collect();
+    let per_chunk = g.batch.div_ceil(16).max(4);
+    let sums = map(g.batch.div_ceil(per_chunk), g.work(), |chunk| {
+        with_scratch(|scratch| {
+            let mut sum = Vec::new();
+            let mut start = Start::Zero;
+            for b in chunk * per_chunk..g.batch.min((chunk + 1) * per_chunk) {
+                let Scratch {
+                    padded,
+                    panels,
+                    dense: buffer,
+                    ..
+                } = &mut *scratch;
+                let grad = dense(block, output_grad, b, buffer);
+                panels.pack(grad, &order, g.c_out, g.pixels());
+                let data = g.pad(&input[b * g.image()..][..g.image()], padded);
+                sum.resize(taps.len() * panels.width(), 0.0);
+                let (rows, cols) = (&taps, &pixels);
+                GatherGemm {
+                    data,
+                    rows,
+                    cols,
+                    panels,
+                    start,
+                    out: &mut sum,
+                }
+                .run();
+                start = Start::Result;
+            }
+            sum
+        })
+    });
+    let total = sums.into_iter().reduce(add).unwrap_or_default();
+    let mut grad = vec![0.0; g.c_out * taps.len()];
+    transpose(&total, total.len() / taps.len(), &mut grad, taps.len(), |value| {
+        value
+    });
+    grad
+}
+
+fn add(mut sum: Vec<f32>, part: Vec<f32>) -> Vec<f32> {
+    sum.iter_mut().zip(&part).for_each(|(a, b)| *a += b);
+    sum
+}
+
+/// Gradient of the bias.
+pub(crate) fn bias_grad(block: &Block, output_grad: &OutputGrad) -> Vec<f32> {
+    let plane = block.plane();
+    let sums = map(block.conv.batch, output_grad.values.len(), |b| {
+        let image = b * block.conv.c_out * plane..(b + 1) * block.conv.c_out * plane;
+        let channels = output_grad.values[image.clone()].chunks_exact(plane);
+        if block.relu {
+            let output = output_grad.output[image].chunks_exact(plane);
+            channels
+                .zip(output)
+                .map(|(g, y)| lane_sum(g, |i, g| masked(g, y[i])))
+                .collect()
+        } else {
+            channels.map(|g| lane_sum(g, |_, g| g)).collect::<Vec<f32>>()
+        }
+    });
+    sums.into_iter().reduce(add).unwrap_or_default()
+}
+
+/// Sum of `f(i, value)` in eight lanes, which the compiler can keep in one register.
+#[inline(always)]
+fn lane_sum(values: &[f32], f: impl Fn(usize, f32) -> f32) -> f32 {
+    let mut lanes = [0.0; 8];
+    for (i, chunk) in values.chunks(8).enumerate() {
+        for (j, (lane, &value)) in lanes.iter_mut().zip(chunk).enumerate() {
+            *lane += f(8 * i + j, value);
+        }
+    }
+    lanes.iter().sum()
+}

@@ -1,0 +1,255 @@
+//! The one inner loop of this crate: a matrix product whose left factor is gathered by two offset
+//! tables, so that a convolution needs no im2col copy.
+
+use super::simd::{dispatch, lanes, tile_vectors};
+use pulp::{Simd, WithSimd};
+
+/// Floats of a block of panel rows that stays in the first-level cache.
+pub(crate) const BLOCK_FLOATS: usize = 7168;
+
+/// The right factor `[k, n]`, cut into panels of a few vectors, each stored row by row and
+/// padded with zeros to whole vectors.
+#[derive(Default)]
+pub(crate) struct Panels {
+    data: Vec<f32>,
+    k: usize,
+    width: usize,
+    lanes: usize,
+}
+
+impl Panels {
+    /// Packs the matrix with element `(r, c)` at `src[rows[r] + c * stride]`.
+    pub(crate) fn pack(&mut self, src: &[f32], rows: &[u32], n: usize, stride: usize) {
+        self.lanes = lanes();
+        self.k = rows.len();
+        self.width = n.next_multiple_of(self.lanes);
+        self.data.resize(self.k * self.width, 0.0);
+        let mut start = 0;
+        let mut dst = self.data.as_mut_slice();
+        while start < n {
+            let width = (n - start).next_multiple_of(self.lanes);
+            let width = width.min(self.lanes * tile_vectors(self.lanes));
+            let (panel, rest) = dst.split_at_mut(width * self.k);
+            let used = width.min(n - start);
+            for (line, &row) in panel.chunks_exact_mut(width).zip(rows) {
+                let src = &src[row as usize + start * stride..];
+                if stride == 1 {
+                    line[..used].copy_from_slice(&src[..used]);
+                } else {
+                    let src = src.iter().step_by(stride);
+                    line[..used]
+                        .iter_mut()
+                        .zip(src)
+                        .for_each(|(to, from)| *to = *from);
+                }
+                line[used..].fill(0.0);
+            }
+            dst = rest;
+            start += width;
+        }
+    }
+
+    /// Columns with the padding: the row length of a result.
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+}
+
+/// What the sums of a product begin with.
+#[derive(Clone, Copy)]
+pub(crate) enum Start<'a> {
+    Zero,
+    /// The same row, `panels.width()` values, everywhere.
+    Row(&'a [f32]),
+    /// What the result holds.
+    Result,
+}
+
+/// `out[m][n] = start + sum over r of data[rows[m] + cols[r]] * panels[r][n]`, `out` in rows of
+/// `panels.width()`.
+///
+/// Each element is one chain of multiply-adds in the order of `r`, whatever the tile sizes.
+pub(crate) struct GatherGemm<'a> {
+    pub(crate) data: &'a [f32],
+    pub(crate) rows: &'a [u32],
+    pub(crate) cols: &'a [u32],
+    pub(crate) panels: &'a Panels,
+    pub(crate) start: Start<'a>,
+    pub(crate) out: &'a mut [f32],
+}
+
+impl GatherGemm<'_> {
+    /// Computes `out`.
+    pub(crate) fn run(self) {
+        let reach = largest(self.rows) + largest(self.cols);
+        assert!(
+            reach < self.data.len() || self.rows.is_empty() || self.cols.is_empty(),
+            "offset tables reach {reach} in {} values",
+            self.data.len()
+        );
+        assert_eq!(self.cols.len(), self.panels.k, "one panel row per column offset");
+        assert_ne!(self.panels.k, 0, "an empty sum");
+        assert_eq!(
+            self.out.len(),
+            self.rows.len() * self.panels.width,
+            "size of the result"
+        );
+        dispatch(self);
+    }
+
+    #[inline(always)]
+    fn panel<S: Simd, const M: usize, const V: usize>(&mut self, simd: S, panel: &[f32], column: usize) {
+        let width = self.panels.width;
+        let (panel, _) = S::as_simd_f32s(panel);
+        let (panel, _) = panel.as_chunks::<V>();
+        let block = BLOCK_FLOATS / (V * S::F32_LANES);
+        let mut start = self.start;
+        for (cols, lines) in self.cols.chunks(block).zip(panel.chunks(block)) {
+            let tiles = self.rows.chunks(M).zip(self.out.chunks_mut(M * width));
+            for (rows, out) in tiles {
+                // The last tile repeats its last row in place of missing ones.
+                let mut base = [self.data; M];
+                for m in 0..M {
+                    base[m] = &self.data[rows[m.min(rows.len() - 1)] as usize..];
+                }
+                let mut acc = [[simd.splat_f32s(0.0); V]; M];
+                match start {
+                    Start::Zero => {}
+                    Start::Row(row) => {
+                        let (row, _) = S::as_simd_f32s(&row[column..]);
+                        for acc in &mut acc {
+                            acc.copy_from_slice(&row[..V]);
+                        }
+                    }
+                    Start::Result => {
+                        for (acc, out) in acc.iter_mut().zip(out.chunks_exact(width)) {
+                            let (out, _) = S::as_simd_f32s(&out[column..]);
+                            acc.copy_from_slice(&out[..V]);
+                        }
+                    }
+                }
+                for (&col, line) in cols.iter().zip(lines) {
+                    for m in 0..M {
+                        // SAFETY: `run` checked that the largest row offset and the largest
+                        // column offset together stay inside `data`; `base[m]` starts at a row offset.
+                        let a = simd.splat_f32s(unsafe { *base[m].get_unchecked(col as usize) });
+                        for v in 0..V {
+                            acc[m][v] = simd.mul_add_e_f32s(a, line[v], acc[m][v]);
+                        }
+                    }
+                }
+                for (acc, out) in acc.iter().zip(out.chunks_exact_mut(width)) {
+                    let (out, _) = S::as_mut_simd_f32s(&mut out[column..]);
+                    out[..V].copy_from_slice(acc);
+                }
+            }
+            start = Start::Result;
+        }
+    }
+}
+
+impl WithSimd for GatherGemm<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let panels = self.panels;
+        let k = panels.k;
+        let mut column = 0;
+        while column < panels.width {
+            let vectors = (panels.width - column) / S::F32_LANES;
+            let vectors = vectors.min(const { tile_vectors(S::F32_LANES) });
+            let floats = vectors * S::F32_LANES;
+            let panel = &panels.data[column * k..(column + floats) * k];
+            match (vectors, const { tile_vectors(S::F32_LANES) }) {
+                (1, _) => self.panel::<S, 7, 1>(simd, panel, column),
+                (2, 2) => self.panel::<S, 6, 2>(simd, panel, column),
+                (2, _) => self.panel::<S, 7, 2>(simd, panel, column),
+                (3, _) => self.panel::<S, 7, 3>(simd, panel, column),
+                _ => self.panel::<S, 6, 4>(simd, panel, column),
+            }
+            column += floats;
+        }
+    }
+}
+
+/// `out[c][f] = sum over r of weights[c][r] * data[f + cols[r]]` for `f` in `0..out_len`: for few
+/// channels, the vectors run along the pixels instead.
+pub(crate) struct FlatGemm<'a> {
+    pub(crate) data: &'a [f32],
+    pub(crate) cols: &'a [u32],
+    pub(crate) weights: &'a [f32],
+    /// `channels` rows of the same length, a multiple of [`FlatGemm::step`].
+    pub(crate) out: &'a mut [f32],
+    pub(crate) channels: usize,
+}
+
+/// Channels up to which [`FlatGemm`] is the faster kernel.
+pub(crate) const FLAT_CHANNELS: usize = 4;
+
+impl FlatGemm<'_> {
+    /// Results computed at a time.
+    pub(crate) fn step(channels: usize) -> usize {
+        lanes() * Self::vectors(channels)
+    }
+
+    const fn vectors(channels: usize) -> usize {
+        match channels {
+            1 => 8,
+            2 => 6,
+            3 => 4,
+            _ => 3,
+        }
+    }
+
+    /// Computes `out`.
+    pub(crate) fn run(self) {
+        dispatch(self);
+    }
+
+    #[inline(always)]
+    fn tiles<S: Simd, const C: usize, const V: usize>(self, simd: S) {
+        let len = self.out.len() / C;
+        let step = V * S::F32_LANES;
+        let k = self.cols.len();
+        let mut weights = [self.weights; C];
+        for c in 0..C {
+            weights[c] = &self.weights[c * k..(c + 1) * k];
+        }
+        for f in (0..len).step_by(step) {
+            let mut acc = [[simd.splat_f32s(0.0); V]; C];
+            for (r, &col) in self.cols.iter().enumerate() {
+                let (line, _) = S::as_simd_f32s(&self.data[f + col as usize..][..step]);
+                for c in 0..C {
+                    let w = simd.splat_f32s(weights[c][r]);
+                    for v in 0..V {
+                        acc[c][v] = simd.mul_add_e_f32s(w, line[v], acc[c][v]);
+                    }
+                }
+            }
+            for c in 0..C {
+                let (out, _) = S::as_mut_simd_f32s(&mut self.out[c * len + f..][..step]);
+                out.copy_from_slice(&acc[c]);
+            }
+        }
+    }
+}
+
+impl WithSimd for FlatGemm<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        match self.channels {
+            1 => self.tiles::<S, 1, { FlatGemm::vectors(1) }>(simd),
+            2 => self.tiles::<S, 2, { FlatGemm::vectors(2) }>(simd),
+            3 => self.tiles::<S, 3, { FlatGemm::vectors(3) }>(simd),
+            4 => self.tiles::<S, 4, { FlatGemm::vectors(4) }>(simd),
+            n => unreachable!("FlatGemm is for at most {FLAT_CHANNELS} channels, not {n}"),
+        }
+    }
+}
+
+fn largest(offsets: &[u32]) -> usize {
+    offsets.iter().copied().max().unwrap_or(0) as usize
+}

@@ -1,0 +1,51 @@
+//! Results do not depend on the number of threads.
+
+mod common;
+
+use adv_ops::{conv2d, linear, max_pool2d, relu};
+use burn::tensor::{Device, Tensor, activation};
+use common::{random, values};
+
+/// Loss, input gradient and weight gradients of a small network that uses every operation.
+fn step() -> Vec<Vec<f32>> {
+    let device = Device::flex().autodiff();
+    let x = random([50, 1, 28, 28], 1, &device).require_grad();
+    let w1 = random([32, 1, 5, 5], 2, &device).require_grad();
+    let b1 = random([32], 3, &device).require_grad();
+    let w2 = random([64, 32, 4, 4], 4, &device).require_grad();
+    let w3 = random([64 * 49, 200], 5, &device).require_grad();
+    let b3 = random([200], 6, &device).require_grad();
+    let y = conv2d(x.clone(), w1.clone(), Some(b1.clone()), [1, 1], [2, 2]);
+    let y = max_pool2d(relu(y), [2, 2], [2, 2]);
+    let y = relu(conv2d(y, w2.clone(), None, [2, 2], [1, 1]));
+    let y = linear(y.reshape([50, 64 * 49]), w3.clone(), Some(b3.clone()));
+    let loss = activation::softmax(y * 0.01, 1).powi_scalar(2).sum_dim(1).sum();
+    let g = loss.backward();
+    fn grad<const D: usize>(leaf: Tensor<D>, g: &burn::tensor::Gradients) -> Vec<f32> {
+        values(leaf.grad(g).expect("tracked"))
+    }
+    vec![
+        values(loss),
+        grad(x, &g),
+        grad(w1, &g),
+        grad(b1, &g),
+        grad(w2, &g),
+        grad(w3, &g),
+        grad(b3, &g),
+    ]
+}
+
+#[test]
+fn bit_identical_for_every_number_of_threads() {
+    let on = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.expect("a thread pool").install(step)
+    };
+    let one = on(1);
+    for threads in [1, 2, 3, 5] {
+        for (i, (a, b)) in one.iter().zip(&on(threads)).enumerate() {
+            let same = a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits());
+            assert!(same, "result {i} with {threads} threads");
+        }
+    }
+}
