@@ -123,7 +123,7 @@ fn evaluate(model: &Net, ledger: &mut Ledger) -> Result<[f64; 2], Box<dyn Error>
     Ok([accuracy(points), accuracy(attacked)])
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+pub fn main() -> Result<(), Box<dyn Error>> {
     let pgd = Perturbation::pgd(RADIUS, RADIUS / 4.0, 7)?.with_start(Start::InBall)?;
     let free_lb = Perturbation::pgd_l2(RADIUS, RADIUS / 2.0, 3)?.with_start(Start::LengthScaled {
         magnitude: RADIUS / 2.0,
