@@ -154,6 +154,7 @@ fn data() -> (Tensor<2>, Tensor<1, Int>) {
     )
 }
 
+/// Runs the example. Public so that a test can run it too.
 pub fn main() -> Result<(), Box<dyn Error>> {
     let device = Device::flex();
     device.seed(1);

@@ -123,6 +123,7 @@ fn evaluate(model: &Net, ledger: &mut Ledger) -> Result<[f64; 2], Box<dyn Error>
     Ok([accuracy(points), accuracy(attacked)])
 }
 
+/// Runs the example. Public so that a test can run it too.
 pub fn main() -> Result<(), Box<dyn Error>> {
     let pgd = Perturbation::pgd(RADIUS, RADIUS / 4.0, 7)?.with_start(Start::InBall)?;
     let free_lb = Perturbation::pgd_l2(RADIUS, RADIUS / 2.0, 3)?.with_start(Start::LengthScaled {

@@ -1,5 +1,7 @@
 //! Adversarial perturbations and training methods for Burn, as values.
 #![doc = include_str!("../README.md")]
+#![doc = ""]
+#![doc = include_str!("../COST.md")]
 #![deny(missing_docs)]
 
 mod ball;
