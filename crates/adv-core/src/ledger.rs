@@ -96,17 +96,15 @@ impl Ledger {
             ..Passes::default()
         });
         let value = finite(&loss, PASS)?;
-        if !loss.is_tracked() {
-            return Err(PassError::NoInputGradient { pass: PASS });
-        }
-        let mut gradients = loss.backward();
+        let unreached = PassError::NoInputGradient { pass: PASS };
+        let Some(mut gradients) = backward(&loss) else {
+            return Err(unreached);
+        };
         self.book(Passes {
             input_backwards: n,
             ..Passes::default()
         });
-        let gradient = leaf
-            .grad_remove(&mut gradients)
-            .ok_or(PassError::NoInputGradient { pass: PASS })?;
+        let gradient = leaf.grad_remove(&mut gradients).ok_or(unreached)?;
         Ok(InputPass {
             loss: value,
             gradient,
@@ -161,6 +159,7 @@ impl Ledger {
         targets: &M::Targets,
         first_layer: bool,
     ) -> Result<SplitPass<D>, PassError> {
+        const PASS: &str = "a training pass";
         let activation = model.first(input);
         // A detached leaf leaves the tape of the first layer intact for its own backward.
         let cut = leaf(activation.clone());
@@ -169,18 +168,18 @@ impl Ledger {
             forwards: 1,
             ..Passes::default()
         });
-        let value = finite(&loss, "a training pass")?;
-        let mut rest = loss.backward();
+        let value = finite(&loss, PASS)?;
+        let unreached = PassError::NoInputGradient { pass: PASS };
+        let Some(mut rest) = backward(&loss) else {
+            return Err(unreached);
+        };
         self.book(Passes {
             full_backwards: 1,
             ..Passes::default()
         });
-        let co_state = cut.grad_remove(&mut rest).ok_or(PassError::NoInputGradient {
-            pass: "a training pass",
-        })?;
+        let co_state = cut.grad_remove(&mut rest).ok_or(unreached)?;
         let mut gradients = GradientsParams::from_grads(rest, model);
-        if first_layer {
-            let first = hamiltonian(activation, &co_state).backward();
+        if first_layer && let Some(first) = backward(&hamiltonian(activation, &co_state)) {
             gradients = crate::gradients::sum(gradients, GradientsParams::from_grads(first, model), model);
         }
         Ok(SplitPass {
@@ -198,24 +197,19 @@ impl Ledger {
         input: Tensor<D>,
         co_state: &Tensor<D>,
     ) -> Result<InputPass<D>, PassError> {
-        const PASS: &str = "a first-layer pass";
         let leaf = leaf(input);
         let value = hamiltonian(frozen.first(leaf.clone()), co_state);
-        self.book(Passes {
-            first_forwards: 1,
-            first_backwards: 1,
-            ..Passes::default()
-        });
-        let loss = finite(&value, PASS)?;
-        let mut gradients = value.backward();
-        let gradient = leaf
-            .grad_remove(&mut gradients)
-            .ok_or(PassError::NoInputGradient { pass: PASS })?;
+        let (loss, gradients) = self.first_layer_pass(&value)?;
+        let gradient = gradients
+            .and_then(|mut gradients| leaf.grad_remove(&mut gradients))
+            .ok_or(PassError::NoInputGradient {
+                pass: FIRST_LAYER_PASS,
+            })?;
         Ok(InputPass { loss, gradient })
     }
 
     /// The Hamiltonian at a constant input and the gradients of the first layer's weights:
-    /// one forward and one backward of the first layer.
+    /// one forward and one backward of the first layer. A first layer that is frozen has no gradients.
     pub fn first_layer_weight_gradients<const D: usize, M: Split<D> + Module>(
         &mut self,
         model: &M,
@@ -223,16 +217,28 @@ impl Ledger {
         co_state: &Tensor<D>,
     ) -> Result<WeightPass, PassError> {
         let value = hamiltonian(model.first(input), co_state);
-        self.book(Passes {
-            first_forwards: 1,
-            first_backwards: 1,
-            ..Passes::default()
-        });
-        let loss = finite(&value, "a first-layer pass")?;
+        let (loss, gradients) = self.first_layer_pass(&value)?;
         Ok(WeightPass {
             loss,
-            gradients: GradientsParams::from_grads(value.backward(), model),
+            gradients: gradients
+                .map(|gradients| GradientsParams::from_grads(gradients, model))
+                .unwrap_or_default(),
         })
+    }
+
+    /// Value and gradients of a Hamiltonian; none where nothing in it wants a gradient, such as frozen weights.
+    fn first_layer_pass(&mut self, value: &Tensor<1>) -> Result<(f64, Option<Gradients>), PassError> {
+        self.book(Passes {
+            first_forwards: 1,
+            ..Passes::default()
+        });
+        let loss = finite(value, FIRST_LAYER_PASS)?;
+        let gradients = backward(value);
+        self.book(Passes {
+            first_backwards: u64::from(gradients.is_some()),
+            ..Passes::default()
+        });
+        Ok((loss, gradients))
     }
 
     fn full_pass<const D: usize, O: Objective<D>>(
@@ -249,16 +255,13 @@ impl Ledger {
             ..Passes::default()
         });
         let value = finite(&loss, "a training pass")?;
-        if !loss.is_tracked() {
-            return Err(PassError::EmptyUpdate);
-        }
         // Not scaled by 1: the unscaled pass is then bit for bit that of a plain training loop.
         let loss = if scale == 1.0 {
             loss
         } else {
             loss.mul_scalar(scale)
         };
-        let gradients = loss.backward();
+        let gradients = backward(&loss).ok_or(PassError::EmptyUpdate)?;
         self.book(Passes {
             full_backwards: n,
             ..Passes::default()
@@ -275,6 +278,9 @@ impl Ledger {
     }
 }
 
+/// How errors name a pass through the first layer.
+const FIRST_LAYER_PASS: &str = "a first-layer pass";
+
 /// A fresh tracked tensor with these values. Fresh for every pass, or memory would grow with their number.
 fn leaf<const D: usize>(t: Tensor<D>) -> Tensor<D> {
     t.inner().autodiff().require_grad()
@@ -288,6 +294,11 @@ fn hamiltonian<const D: usize>(activation: Tensor<D>, co_state: &Tensor<D>) -> T
         .reshape([dims[0], dims[1..].iter().product::<usize>()])
         .sum_dim(1)
         .sum() // tidy: small
+}
+
+/// The only call of `backward` in this crate. None where nothing that the loss depends on wants a gradient.
+fn backward(loss: &Tensor<1>) -> Option<Gradients> {
+    loss.is_tracked().then(|| loss.backward())
 }
 
 /// The value of a loss, if it is a number. Read at every pass: a sign step hides a NaN gradient.
