@@ -32,7 +32,7 @@ pub struct Settings {
     /// Where to compute [default: flex, the CPU]
     #[arg(long, value_name = "X")]
     pub device: Option<DeviceKind>,
-    /// The data set's own folder [default: $ADV_DATA_DIR/<dataset>, else the user's cache, else a download]
+    /// The data set's own folder [default: $ADV_DATA_DIR/DATASET, else the user's cache, else a download]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Train on the first N images only
