@@ -145,8 +145,9 @@ impl Ball {
             } => {
                 let dims = delta.dims();
                 let length = l2_rows(delta.clone(), axes).clamp_min(TINY);
-                // Exactly 1 inside, so that the projection changes no bit there.
-                let factor = length.recip().mul_scalar(radius).clamp_max(1.0);
+                // Exactly 1 inside and on the boundary, so that the projection changes no bit there. A division, since
+                // a rounded reciprocal times the radius may fall below 1 on the boundary.
+                let factor = (length.full_like(radius) / length).clamp_max(1.0);
                 (axes.rows(delta) * factor).reshape(dims)
             }
         }

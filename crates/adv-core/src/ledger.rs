@@ -1,74 +1,10 @@
 //! The ledger: the only place that calls `backward`, so that every pass is counted.
 
+use crate::passes::{InputPass, JointPass, Passes, SplitPass, WeightPass};
 use crate::{Objective, PassError, Split};
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Gradients, Tensor};
-use std::ops::{Add, AddAssign, Mul};
-
-/// Numbers of passes: what was counted, or what theory expects.
-///
-/// One gradient call is one backward of one mini-batch through the whole network, for the weights, the input or
-/// both. A loss over two forwards, or over a doubled batch, counts two.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Passes {
-    /// Forwards through the whole network.
-    pub forwards: u64,
-    /// Backwards through the whole network that made weight gradients (and input gradients, where wanted).
-    pub full_backwards: u64,
-    /// Backwards through the whole network for the input alone: the attack.
-    pub input_backwards: u64,
-    /// Forwards through the first layer alone.
-    pub first_forwards: u64,
-    /// Backwards through the first layer alone.
-    pub first_backwards: u64,
-    /// Optimiser updates.
-    pub updates: u64,
-}
-
-impl Passes {
-    /// Gradient calls, first-layer passes weighed by the share of the network's operations that the first layer makes
-    /// (about 0.08 for conv1 of `wong_cnn`).
-    pub fn gradient_calls(&self, first_layer_share: f64) -> f64 {
-        (self.full_backwards + self.input_backwards) as f64 + first_layer_share * self.first_backwards as f64
-    }
-}
-
-impl Add for Passes {
-    type Output = Passes;
-
-    fn add(self, other: Passes) -> Passes {
-        Passes {
-            forwards: self.forwards + other.forwards,
-            full_backwards: self.full_backwards + other.full_backwards,
-            input_backwards: self.input_backwards + other.input_backwards,
-            first_forwards: self.first_forwards + other.first_forwards,
-            first_backwards: self.first_backwards + other.first_backwards,
-            updates: self.updates + other.updates,
-        }
-    }
-}
-
-impl AddAssign for Passes {
-    fn add_assign(&mut self, other: Passes) {
-        *self = *self + other;
-    }
-}
-
-impl Mul<u64> for Passes {
-    type Output = Passes;
-
-    fn mul(self, n: u64) -> Passes {
-        Passes {
-            forwards: self.forwards * n,
-            full_backwards: self.full_backwards * n,
-            input_backwards: self.input_backwards * n,
-            first_forwards: self.first_forwards * n,
-            first_backwards: self.first_backwards * n,
-            updates: self.updates * n,
-        }
-    }
-}
 
 /// Which account a pass is booked on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -87,46 +23,6 @@ pub struct Ledger {
     training: Passes,
     evaluation: Passes,
     batch: Passes,
-}
-
-/// Loss and gradient of the input.
-#[derive(Debug)]
-pub struct InputPass<const D: usize> {
-    /// The mean loss.
-    pub loss: f64,
-    /// The gradient of the mean loss, not tracked, shape of the input.
-    pub gradient: Tensor<D>,
-}
-
-/// Loss and gradients of the weights.
-#[derive(Debug)]
-pub struct WeightPass {
-    /// The mean loss, before scaling.
-    pub loss: f64,
-    /// The gradients of the scaled loss.
-    pub gradients: GradientsParams,
-}
-
-/// Loss, gradients of the weights, and gradient of the input, from one backward.
-#[derive(Debug)]
-pub struct JointPass<const D: usize> {
-    /// The mean loss, before scaling.
-    pub loss: f64,
-    /// The weight gradients of the scaled loss.
-    pub gradients: GradientsParams,
-    /// The input gradient of the scaled loss, not tracked.
-    pub input: Tensor<D>,
-}
-
-/// A whole pass cut after the first layer.
-#[derive(Debug)]
-pub struct SplitPass<const D: usize> {
-    /// The mean loss.
-    pub loss: f64,
-    /// The gradients of the weights: all of them, or those behind the first layer only.
-    pub gradients: GradientsParams,
-    /// The co-state: the gradient of the mean loss with respect to the first layer's output, not tracked.
-    pub co_state: Tensor<D>,
 }
 
 impl Ledger {
@@ -200,17 +96,15 @@ impl Ledger {
             ..Passes::default()
         });
         let value = finite(&loss, PASS)?;
-        if !loss.is_tracked() {
-            return Err(PassError::NoInputGradient { pass: PASS });
-        }
-        let mut gradients = loss.backward();
+        let unreached = PassError::NoInputGradient { pass: PASS };
+        let Some(mut gradients) = backward(&loss) else {
+            return Err(unreached);
+        };
         self.book(Passes {
             input_backwards: n,
             ..Passes::default()
         });
-        let gradient = leaf
-            .grad_remove(&mut gradients)
-            .ok_or(PassError::NoInputGradient { pass: PASS })?;
+        let gradient = leaf.grad_remove(&mut gradients).ok_or(unreached)?;
         Ok(InputPass {
             loss: value,
             gradient,
@@ -265,6 +159,7 @@ impl Ledger {
         targets: &M::Targets,
         first_layer: bool,
     ) -> Result<SplitPass<D>, PassError> {
+        const PASS: &str = "a training pass";
         let activation = model.first(input);
         // A detached leaf leaves the tape of the first layer intact for its own backward.
         let cut = leaf(activation.clone());
@@ -273,18 +168,18 @@ impl Ledger {
             forwards: 1,
             ..Passes::default()
         });
-        let value = finite(&loss, "a training pass")?;
-        let mut rest = loss.backward();
+        let value = finite(&loss, PASS)?;
+        let unreached = PassError::NoInputGradient { pass: PASS };
+        let Some(mut rest) = backward(&loss) else {
+            return Err(unreached);
+        };
         self.book(Passes {
             full_backwards: 1,
             ..Passes::default()
         });
-        let co_state = cut.grad_remove(&mut rest).ok_or(PassError::NoInputGradient {
-            pass: "a training pass",
-        })?;
+        let co_state = cut.grad_remove(&mut rest).ok_or(unreached)?;
         let mut gradients = GradientsParams::from_grads(rest, model);
-        if first_layer {
-            let first = hamiltonian(activation, &co_state).backward();
+        if first_layer && let Some(first) = backward(&hamiltonian(activation, &co_state)) {
             gradients = crate::gradients::sum(gradients, GradientsParams::from_grads(first, model), model);
         }
         Ok(SplitPass {
@@ -302,24 +197,19 @@ impl Ledger {
         input: Tensor<D>,
         co_state: &Tensor<D>,
     ) -> Result<InputPass<D>, PassError> {
-        const PASS: &str = "a first-layer pass";
         let leaf = leaf(input);
         let value = hamiltonian(frozen.first(leaf.clone()), co_state);
-        self.book(Passes {
-            first_forwards: 1,
-            first_backwards: 1,
-            ..Passes::default()
-        });
-        let loss = finite(&value, PASS)?;
-        let mut gradients = value.backward();
-        let gradient = leaf
-            .grad_remove(&mut gradients)
-            .ok_or(PassError::NoInputGradient { pass: PASS })?;
+        let (loss, gradients) = self.first_layer_pass(&value)?;
+        let gradient = gradients
+            .and_then(|mut gradients| leaf.grad_remove(&mut gradients))
+            .ok_or(PassError::NoInputGradient {
+                pass: FIRST_LAYER_PASS,
+            })?;
         Ok(InputPass { loss, gradient })
     }
 
     /// The Hamiltonian at a constant input and the gradients of the first layer's weights:
-    /// one forward and one backward of the first layer.
+    /// one forward and one backward of the first layer. A first layer that is frozen has no gradients.
     pub fn first_layer_weight_gradients<const D: usize, M: Split<D> + Module>(
         &mut self,
         model: &M,
@@ -327,16 +217,28 @@ impl Ledger {
         co_state: &Tensor<D>,
     ) -> Result<WeightPass, PassError> {
         let value = hamiltonian(model.first(input), co_state);
-        self.book(Passes {
-            first_forwards: 1,
-            first_backwards: 1,
-            ..Passes::default()
-        });
-        let loss = finite(&value, "a first-layer pass")?;
+        let (loss, gradients) = self.first_layer_pass(&value)?;
         Ok(WeightPass {
             loss,
-            gradients: GradientsParams::from_grads(value.backward(), model),
+            gradients: gradients
+                .map(|gradients| GradientsParams::from_grads(gradients, model))
+                .unwrap_or_default(),
         })
+    }
+
+    /// Value and gradients of a Hamiltonian; none where nothing in it wants a gradient, such as frozen weights.
+    fn first_layer_pass(&mut self, value: &Tensor<1>) -> Result<(f64, Option<Gradients>), PassError> {
+        self.book(Passes {
+            first_forwards: 1,
+            ..Passes::default()
+        });
+        let loss = finite(value, FIRST_LAYER_PASS)?;
+        let gradients = backward(value);
+        self.book(Passes {
+            first_backwards: u64::from(gradients.is_some()),
+            ..Passes::default()
+        });
+        Ok((loss, gradients))
     }
 
     fn full_pass<const D: usize, O: Objective<D>>(
@@ -353,16 +255,13 @@ impl Ledger {
             ..Passes::default()
         });
         let value = finite(&loss, "a training pass")?;
-        if !loss.is_tracked() {
-            return Err(PassError::EmptyUpdate);
-        }
         // Not scaled by 1: the unscaled pass is then bit for bit that of a plain training loop.
         let loss = if scale == 1.0 {
             loss
         } else {
             loss.mul_scalar(scale)
         };
-        let gradients = loss.backward();
+        let gradients = backward(&loss).ok_or(PassError::EmptyUpdate)?;
         self.book(Passes {
             full_backwards: n,
             ..Passes::default()
@@ -379,6 +278,9 @@ impl Ledger {
     }
 }
 
+/// How errors name a pass through the first layer.
+const FIRST_LAYER_PASS: &str = "a first-layer pass";
+
 /// A fresh tracked tensor with these values. Fresh for every pass, or memory would grow with their number.
 fn leaf<const D: usize>(t: Tensor<D>) -> Tensor<D> {
     t.inner().autodiff().require_grad()
@@ -392,6 +294,11 @@ fn hamiltonian<const D: usize>(activation: Tensor<D>, co_state: &Tensor<D>) -> T
         .reshape([dims[0], dims[1..].iter().product::<usize>()])
         .sum_dim(1)
         .sum() // tidy: small
+}
+
+/// The only call of `backward` in this crate. None where nothing that the loss depends on wants a gradient.
+fn backward(loss: &Tensor<1>) -> Option<Gradients> {
+    loss.is_tracked().then(|| loss.backward())
 }
 
 /// The value of a loss, if it is a number. Read at every pass: a sign step hides a NaN gradient.

@@ -175,6 +175,8 @@ impl Perturbation {
         gradient: Tensor<D>,
         momentum: &mut Option<Tensor<D>>,
     ) -> Tensor<D> {
+        // Masked first, so that a norm, and the mean that momentum divides by, count only what may be perturbed.
+        let gradient = batch.masked(gradient);
         let gradient = match self.spec.momentum {
             None => gradient,
             Some(decay) => {
@@ -187,8 +189,7 @@ impl Perturbation {
                 sum
             }
         };
-        // Masked before the direction is taken, so that a norm counts only what may be perturbed.
-        let direction = self.spec.rule.direction(batch.masked(gradient));
+        let direction = self.spec.rule.direction(gradient);
         let delta = delta + direction.mul_scalar(self.step_size);
         self.keep_in_range(batch, self.spec.ball.project(delta))
     }

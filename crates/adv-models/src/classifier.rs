@@ -136,7 +136,7 @@ impl ImageClassifier {
 
     /// Multiply-adds of convolutions and linear layers in one forward of one image.
     pub fn multiply_adds(&self) -> u64 {
-        self.facts.multiply_adds.iter().sum()
+        self.facts.multiply_adds.iter().sum() // tidy: small
     }
 
     /// The share of the multiply-adds that the first layer makes: what a first-layer pass of YOPO costs, in whole ones.
