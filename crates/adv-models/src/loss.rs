@@ -56,7 +56,6 @@ pub fn cross_entropy(logits: Tensor<2>, labels: &Labels) -> Tensor<1> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)] // A test may panic.
 mod tests {
     use super::*;
 

@@ -1,5 +1,4 @@
 //! Dropout masks: the same in all passes of a mini-batch, or fresh, and off where nothing is trained.
-#![allow(clippy::unwrap_used)] // A test may panic.
 
 use adv_core::AscentMode;
 use adv_models::{Architecture, ImageClassifier, MaskPolicy, build};

@@ -2,7 +2,6 @@
 //!
 //! `ADV_GOLDEN_DIR` names a folder with `vision.safetensors` and `vision.json`. Names, shapes, hyper-parameters and pass
 //! criteria come from these files, so that another set made by the same recipe passes too.
-#![allow(clippy::unwrap_used)] // A test may panic.
 
 mod golden;
 

@@ -1,5 +1,4 @@
 //! Every architecture: sizes, first weights, the cut after the first layer, gradients.
-#![allow(clippy::unwrap_used)] // A test may panic.
 
 use adv_core::{AscentMode, Ledger, Objective, Split};
 use adv_models::{Architecture, ImageClassifier, Labels, ModelError, Normalise, build};

@@ -1,5 +1,4 @@
 //! Safetensors files: exact round trips, and strictness.
-#![allow(clippy::unwrap_used)] // A test may panic.
 
 use adv_models::{Architecture, ImageClassifier, ModelError, TensorProblem, build};
 use burn::module::Module;

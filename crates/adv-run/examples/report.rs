@@ -156,7 +156,7 @@ fn sample_run() -> AnyResult<RunReport> {
         ledgers: vec![
             Ledger {
                 title: "Training".into(),
-                mini_batches: 276,
+                mini_batches: Some(276),
                 rows: vec![
                     row("Forward", 2208, Some(8.0)),
                     row("Backward, input only", 1932, Some(7.0)),
@@ -166,7 +166,7 @@ fn sample_run() -> AnyResult<RunReport> {
             },
             Ledger {
                 title: "Evaluation".into(),
-                mini_batches: 8,
+                mini_batches: None,
                 rows: vec![
                     row("Forward", 4096, None),
                     row("Backward, input only", 4080, None),

@@ -36,7 +36,7 @@ pub struct TrainArgs {
     /// Settings from a TOML file; flags win
     #[arg(long, value_name = "FILE.toml", conflicts_with = "resume")]
     pub spec: Option<PathBuf>,
-    /// The run folder [default: runs/<dataset>-<method>-seed<seed>]
+    /// The run folder [default: runs/DATASET-METHOD-seedS]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Go on with an interrupted run, with its own settings

@@ -127,12 +127,12 @@ fn ledgers(done: &Finished) -> Vec<Ledger> {
     vec![
         Ledger {
             title: format!("Training, {}", done.result.method),
-            mini_batches: ledger.mini_batches,
+            mini_batches: Some(ledger.mini_batches),
             rows: training.collect(),
         },
         Ledger {
             title: "Evaluation".into(),
-            mini_batches: 0,
+            mini_batches: None,
             rows: evaluation
                 .map(|(pass, measured)| LedgerRow {
                     pass: pass.into(),

@@ -40,7 +40,7 @@ pub struct RunResult {
     pub ledger: LedgerResult,
     /// Best validation on the watched images.
     pub best: Option<Best>,
-    /// Seconds of training, validation included.
+    /// Seconds of training: passes and updates, without validation and checkpoints.
     pub seconds: f64,
     /// What a reader must know before believing a figure.
     pub warnings: Vec<String>,

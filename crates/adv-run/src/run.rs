@@ -72,6 +72,7 @@ pub fn load_data(spec: &RunSpec) -> Result<Splits> {
 /// Trains, from the checkpoint in the folder if there is one, evaluates, and writes the report.
 pub fn execute(spec: &RunSpec, files: &Files, command: &str, stop: &AtomicBool) -> Result<Outcome> {
     let device = spec.device.open()?;
+    let _claim = files.claim()?;
     let data = load_data(spec)?;
     let (train_set, watch) = split_watch(spec, &data.train)?;
     let model = adv_models::build(

@@ -69,7 +69,7 @@ const RULES: &[Rule] = &[
                 && !line.raw.contains(SMALL_SUM)
         },
         why: "Burn's sum over 4 194 304 elements or more depends on thread timing",
-        mend: "reduce by `sum_dim` first; a small sum says so on its line: `// tidy: small`",
+        mend: "reduce a tensor by `sum_dim` first, or say that it is small: `// tidy: small`; a sum of numbers names their type",
     },
     Rule {
         patterns: &[

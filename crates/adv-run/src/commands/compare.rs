@@ -240,7 +240,10 @@ fn page(args: &CompareArgs, entries: &[Entry], results: &[RunResult], line: &str
         gradients: gradient_maps(args, entries, results)?,
         spec_toml: toml::to_string_pretty(&first.settings)?,
         environment: report_of::environment(line),
-        notes: vec!["Seconds include the validation at each epoch's end, gradient calls do not.".into()],
+        notes: vec![
+            "Gradient calls and seconds are those of training: validation and checkpoints are not in them."
+                .into(),
+        ],
     };
     Ok(render_comparison(&report)?)
 }

@@ -201,8 +201,8 @@ pub struct AttackResult {
 pub struct Ledger {
     /// Which account, such as `Training, PGD-7`.
     pub title: String,
-    /// Mini-batches that the account covers.
-    pub mini_batches: u64,
+    /// Mini-batches that the account covers, if it is one of mini-batches.
+    pub mini_batches: Option<u64>,
     /// One row per kind of pass.
     pub rows: Vec<LedgerRow>,
 }

@@ -94,41 +94,40 @@ fn bar(share: f64, low: f64, high: f64) -> String {
 }
 
 fn ledger(account: &Ledger) -> String {
-    // An account without a theory, such as an evaluation's, has no columns for one.
+    // An account without mini-batches or theory, such as an evaluation's, has no columns for them.
     let has_theory = account.rows.iter().any(|row| row.theory_per_batch.is_some());
-    let mut head = vec![
-        Cell::text("Passes"),
-        Cell::number("Total"),
-        Cell::number("Per mini-batch"),
-    ];
+    let mut head = vec![Cell::text("Passes"), Cell::number("Total")];
+    if account.mini_batches.is_some() {
+        head.push(Cell::number("Per mini-batch"));
+    }
     if has_theory {
         head.extend([Cell::number("In theory"), Cell::text("")]);
     }
     let row = |row: &LedgerRow| {
-        let measured = row.measured as f64 / account.mini_batches.max(1) as f64;
-        let (theory, verdict) = match row.theory_per_batch {
-            None => ("–".into(), String::new()),
-            // Counts are exact; only the division rounds.
-            Some(theory) if (measured - theory).abs() < 1e-6 => (decimal(theory), "equal".into()),
-            Some(theory) => (decimal(theory), "<strong class=\"bad\">differs</strong>".into()),
-        };
-        let total = Cell::number(&thousands(row.measured));
-        let mut cells = vec![Cell::text(&row.pass), total, Cell::number(&decimal(measured))];
+        let per_batch = account
+            .mini_batches
+            .map(|n| row.measured as f64 / n.max(1) as f64);
+        let mut cells = vec![Cell::text(&row.pass), Cell::number(&thousands(row.measured))];
+        cells.extend(per_batch.map(|value| Cell::number(&decimal(value))));
         if has_theory {
+            let (theory, verdict) = match (row.theory_per_batch, per_batch) {
+                (None, _) => ("–".into(), String::new()),
+                // Counts are exact; only the division rounds.
+                (Some(theory), Some(value)) if (value - theory).abs() < 1e-6 => {
+                    (decimal(theory), "equal".into())
+                }
+                (Some(theory), _) => (decimal(theory), "<strong class=\"bad\">differs</strong>".into()),
+            };
             cells.extend([Cell::number(&theory), Cell::html(verdict)]);
         }
         cells
     };
     let rows: Vec<_> = account.rows.iter().map(row).collect();
-    table(
-        &format!(
-            "{}, {} mini-batches",
-            account.title,
-            thousands(account.mini_batches)
-        ),
-        &head,
-        &rows,
-    )
+    let caption = match account.mini_batches {
+        Some(n) => format!("{}, {} mini-batches", account.title, thousands(n)),
+        None => account.title.clone(),
+    };
+    table(&caption, &head, &rows)
 }
 
 fn images(rows: &[ImageRow]) -> Result<String, ReportError> {

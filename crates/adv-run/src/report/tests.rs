@@ -115,7 +115,7 @@ fn run() -> RunReport {
         }],
         ledgers: vec![Ledger {
             title: EVIL.into(),
-            mini_batches: 3,
+            mini_batches: Some(3),
             rows: vec![row(24, Some(8.0)), row(24, Some(7.0)), row(5, None)],
         }],
         images: vec![ImageRow {

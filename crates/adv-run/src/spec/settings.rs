@@ -32,7 +32,7 @@ pub struct Settings {
     /// Where to compute [default: flex, the CPU]
     #[arg(long, value_name = "X")]
     pub device: Option<DeviceKind>,
-    /// The data set's own folder [default: $ADV_DATA_DIR/<dataset>, else the user's cache, else a download]
+    /// The data set's own folder [default: $ADV_DATA_DIR/DATASET, else the user's cache, else a download]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Train on the first N images only
@@ -45,7 +45,7 @@ pub struct Settings {
     /// The norm of the perturbation [default: linf; fgm: l2]
     #[arg(long)]
     pub norm: Option<NormName>,
-    /// Radius in pixels of [0,1], such as 0.3 or 8/255 [default: by data set]
+    /// Radius in pixels of 0 to 1, such as 0.3 or 8/255 [default: by data set]
     #[arg(long, value_parser = number)]
     pub eps: Option<f64>,
     /// Step size in pixels [default: 2.5 eps / steps; fgsm, fgm, freeat: eps; fgsm-rs: 1.25 eps]

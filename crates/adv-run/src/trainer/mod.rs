@@ -63,9 +63,9 @@ pub fn train<const D: usize, T: Task<D>>(
     let per_epoch = plan.batches.batches_per_epoch() as u64;
     let updates_in_all = plan.total * method.replays() as u64;
     let mut saved = Instant::now();
-    let mut clock = Instant::now();
 
     for host in prefetched(task, plan, state.batches)? {
+        let begun = Instant::now();
         let sample = task.upload(host?)?;
         let batch = Batch::new(sample.clean, &sample.targets);
         let batch = match sample.mask {
@@ -108,6 +108,7 @@ pub fn train<const D: usize, T: Task<D>>(
             state.step(rate, gradients);
         }
         state.batches += 1;
+        state.seconds += begun.elapsed().as_secs_f64();
         progress.batch(state.batches, loss);
         journal.batch(state.batches, state.batches as f64 / per_epoch as f64, loss, norm)?;
 
@@ -125,8 +126,6 @@ pub fn train<const D: usize, T: Task<D>>(
         }
         let stop = plan.stop.load(Ordering::Relaxed);
         if epoch_ends || stop || saved.elapsed() >= plan.checkpoint_every {
-            state.seconds += clock.elapsed().as_secs_f64();
-            clock = Instant::now();
             journal.sync()?;
             checkpoint::write(&plan.files.checkpoint(), state)?;
             saved = Instant::now();

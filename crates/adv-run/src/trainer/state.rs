@@ -20,7 +20,7 @@ pub struct TrainState<const D: usize, M> {
     pub batches: u64,
     /// Updates done.
     pub updates: u64,
-    /// Seconds of training, validation included.
+    /// Seconds of training: passes and updates, without validation and checkpoints.
     pub seconds: f64,
     /// Robust accuracy of the last validation.
     pub last_robust: Option<f64>,
