@@ -202,8 +202,8 @@ impl RunSpec {
             ),
             (self.evaluation.n > 0, "--n must be at least 1"),
             (
-                self.checkpoint_seconds >= 0.0,
-                "--checkpoint-seconds must be at least 0",
+                (0.0..=1e9).contains(&self.checkpoint_seconds),
+                "--checkpoint-seconds must be at least 0 and at most 1e9",
             ),
             (
                 self.method.name.allows(self.method.norm),
@@ -233,7 +233,7 @@ impl RunSpec {
             data_dir: given.data_dir.clone(),
             take: self.take,
             hold_out: Some(self.hold_out),
-            norm: uses.ball.then_some(m.norm),
+            norm: Some(m.norm),
             eps: Some(m.eps),
             step: uses.ball.then_some(m.step),
             steps: uses.steps.then_some(m.steps),
