@@ -8,26 +8,14 @@ use std::path::Path;
 use tempfile::TempDir;
 
 /// A run of a second.
-const QUICK: [&str; 10] = [
-    "--take",
-    "200",
-    "--hold-out",
-    "40",
-    "--epochs",
-    "1",
-    "--n",
-    "60",
-    "--model",
-    "mlp",
-];
+const QUICK: &str = "train --take 200 --hold-out 40 --epochs 1 --n 60 --model mlp";
+
+/// Long enough to learn something, too short to resist an attack.
+const LEARNS: &str =
+    "train --take 200 --hold-out 40 --epochs 4 --n 60 --model mlp --lr 0.02 --method standard --out a";
 
 fn root() -> TempDir {
     TempDir::new().expect("a folder")
-}
-
-/// `adv train` with quick settings.
-fn quick<'a>(more: &[&'a str]) -> Vec<&'a str> {
-    [&["train"], &QUICK[..], more].concat()
 }
 
 fn number(value: &Value) -> f64 {
@@ -46,129 +34,95 @@ fn exit_codes_and_messages() {
     write(folder.join("broken.toml"), "epochs = = 3\n");
     write(folder.join("no-weights.safetensors"), "no weights");
     std::fs::create_dir(folder.join("empty")).expect("made");
-    expect(0, folder, &quick(&["--out", "there"]));
-    let cases: &[(i32, &[&str], &[&str])] = &[
-        (0, &["--help"], &[]),
-        (0, &["methods"], &[]),
-        (2, &[], &["Usage"]),
-        (2, &["fly"], &["fly"]),
-        (2, &["train", "--fly"], &["--fly"]),
-        (2, &["train", "--method", "trades"], &["trades", "fgsm-rs"]),
+    expect(0, folder, &format!("{QUICK} --out there"));
+    let cases: &[(i32, &str, &[&str])] = &[
+        (0, "--help", &[]),
+        (0, "methods", &[]),
+        (2, "", &["Usage"]),
+        (2, "fly", &["fly"]),
+        (2, "train --fly", &["--fly"]),
+        (2, "train --method trades", &["trades", "fgsm-rs"]),
+        (2, "train --dataset imagenet", &["imagenet", "digits", "mnist"]),
+        (2, "train --model resnet", &["resnet", "wong_cnn"]),
+        (2, "train --attack apgd-100", &["apgd-100", "pgd-50-10"]),
+        (2, "train --epochs 0", &["--epochs"]),
+        (2, "train --batch 0", &["--batch"]),
+        (2, "train --lr=-1", &["--lr"]),
+        (2, "train --lr fast", &["`fast` is not a number"]),
+        (2, "train --eps 8/0", &["not finite"]),
+        (2, "train --eps=-0.1", &["method pgd", "radius", "-0.1"]),
+        (2, "train --steps 0", &["method pgd", "at least 1"]),
+        (2, "train --clean-share 1", &["share of the clean loss"]),
+        (2, "train --checkpoint-seconds 1e30", &["--checkpoint-seconds"]),
+        (2, "train --method yopo --norm l2", &["--norm l2"]),
+        (2, "train --take 99999", &["--take 99999", "1437"]),
         (
             2,
-            &["train", "--dataset", "imagenet"],
-            &["imagenet", "digits", "mnist"],
-        ),
-        (2, &["train", "--model", "resnet"], &["resnet", "wong_cnn"]),
-        (2, &["train", "--attack", "apgd-100"], &["apgd-100", "pgd-50-10"]),
-        (2, &["train", "--epochs", "0"], &["--epochs"]),
-        (2, &["train", "--batch", "0"], &["--batch"]),
-        (2, &["train", "--lr", "-1"], &["--lr"]),
-        (2, &["train", "--lr", "fast"], &["`fast` is not a number"]),
-        (2, &["train", "--eps", "8/0"], &["not finite"]),
-        (2, &["train", "--eps=-0.1"], &["method pgd", "radius", "-0.1"]),
-        (2, &["train", "--steps", "0"], &["method pgd", "at least 1"]),
-        (2, &["train", "--clean-share", "1"], &["share of the clean loss"]),
-        (
-            2,
-            &["train", "--checkpoint-seconds", "1e30"],
-            &["--checkpoint-seconds"],
-        ),
-        (2, &["train", "--method", "yopo", "--norm", "l2"], &["--norm l2"]),
-        (2, &["train", "--take", "99999"], &["--take 99999", "1437"]),
-        (
-            2,
-            &["train", "--take", "40", "--hold-out", "40"],
+            "train --take 40 --hold-out 40",
             &["--hold-out 40", "40 training images"],
         ),
         (
             2,
-            &["train", "--model", "small_cnn"],
+            "train --model small_cnn",
             &["--model small_cnn", "8x8", "16x16"],
         ),
-        (2, &["train", "--spec", "none.toml"], &["none.toml"]),
+        (2, "train --spec none.toml", &["none.toml"]),
+        (2, "train --spec odd.toml", &["odd.toml", "unknown field `epoch`"]),
+        (2, "train --spec broken.toml", &["broken.toml", "line 1"]),
         (
             2,
-            &["train", "--spec", "odd.toml"],
-            &["odd.toml", "unknown field `epoch`"],
-        ),
-        (2, &["train", "--spec", "broken.toml"], &["broken.toml", "line 1"]),
-        (
-            2,
-            &["train", "--out", "there"],
+            "train --out there",
             &["already holds a run", "--resume there", "another --out"],
         ),
-        (2, &["train", "--resume", "nowhere"], &["nowhere", "spec.toml"]),
+        (2, "train --resume nowhere", &["nowhere", "spec.toml"]),
         (
             2,
-            &["train", "--resume", "there", "--epochs", "2"],
+            "train --resume there --epochs 2",
             &["leave the other flags out"],
         ),
-        (
-            2,
-            &["train", "--resume", "there", "--out", "elsewhere"],
-            &["--out"],
-        ),
+        (2, "train --resume there --out elsewhere", &["--out"]),
         (
             1,
-            &["train", "--dataset", "mnist", "--data-dir", "empty"],
+            "train --dataset mnist --data-dir empty",
             &["empty", "train-images-idx3-ubyte"],
         ),
-        (2, &["eval"], &["--run", "--weights"]),
-        (2, &["eval", "--run", "nowhere"], &["--run nowhere"]),
-        (2, &["eval", "--weights", "w.safetensors"], &["--model"]),
+        (2, "eval", &["--run", "--weights"]),
+        (2, "eval --run nowhere", &["--run nowhere"]),
+        (2, "eval --weights w.safetensors", &["--model"]),
+        (1, "eval --weights w.safetensors --model mlp", &["w.safetensors"]),
         (
             1,
-            &["eval", "--weights", "w.safetensors", "--model", "mlp"],
-            &["w.safetensors"],
-        ),
-        (
-            1,
-            &["eval", "--weights", "no-weights.safetensors", "--model", "mlp"],
+            "eval --weights no-weights.safetensors --model mlp",
             &["no-weights.safetensors"],
         ),
         (
             1,
-            &[
-                "eval",
-                "--weights",
-                "there/last.safetensors",
-                "--model",
-                "wong_cnn",
-            ],
+            "eval --weights there/last.safetensors --model wong_cnn",
             &["last.safetensors", "conv1.weight"],
         ),
+        (2, "eval --run there --attack pgd", &["`pgd` is no attack"]),
         (
             2,
-            &["eval", "--run", "there", "--attack", "pgd"],
-            &["`pgd` is no attack"],
-        ),
-        (
-            2,
-            &["eval", "--run", "there", "--target", "tomorrow"],
+            "eval --run there --target tomorrow",
             &["tomorrow", "least-likely"],
         ),
+        (2, "eval --run there --target 10", &["--target 10", "0 to 9"]),
         (
             2,
-            &["eval", "--run", "there", "--target", "10"],
-            &["--target 10", "0 to 9"],
-        ),
-        (
-            2,
-            &["compare", "--methods", "standard,trades-10"],
+            "compare --methods standard,trades-10",
             &["`trades-10` is no method"],
         ),
-        (2, &["compare", "--calls", "8", "--epochs", "2"], &["--epochs"]),
+        (2, "compare --calls 8 --epochs 2", &["--epochs"]),
     ];
-    for (code, args, words) in cases {
-        let (stdout, stderr) = expect(*code, folder, args);
+    for (code, line, words) in cases {
+        let (stdout, stderr) = expect(*code, folder, line);
         for word in *words {
             assert!(
                 stderr.contains(word),
-                "adv {args:?} does not say `{word}`: {stderr}"
+                "adv {line} does not say `{word}`: {stderr}"
             );
         }
-        assert!(*code == 0 || stdout.is_empty(), "adv {args:?}: {stdout}");
+        assert!(*code == 0 || stdout.is_empty(), "adv {line}: {stdout}");
         assert!(
             !stderr.contains("panicked") && !stderr.contains("bug in adv"),
             "{stderr}"
@@ -180,7 +134,7 @@ fn exit_codes_and_messages() {
 #[test]
 fn a_device_that_is_not_built_in_names_its_feature_and_the_command() {
     let root = root();
-    let (_, stderr) = expect(2, root.path(), &quick(&["--device", "cuda", "--out", "a"]));
+    let (_, stderr) = expect(2, root.path(), &format!("{QUICK} --device cuda --out a"));
     for word in ["feature `cuda`", "cargo xtask train --device cuda"] {
         assert!(stderr.contains(word), "{stderr}");
     }
@@ -189,9 +143,9 @@ fn a_device_that_is_not_built_in_names_its_feature_and_the_command() {
 #[test]
 fn an_attempt_that_failed_before_training_leaves_its_folder_free() {
     let root = root();
-    expect(2, root.path(), &["train", "--model", "small_cnn", "--out", "a"]);
-    expect(0, root.path(), &quick(&["--out", "a"]));
-    expect(2, root.path(), &quick(&["--out", "a"]));
+    expect(2, root.path(), "train --model small_cnn --out a");
+    expect(0, root.path(), &format!("{QUICK} --out a"));
+    expect(2, root.path(), &format!("{QUICK} --out a"));
 }
 
 #[test]
@@ -199,7 +153,7 @@ fn json_is_one_object_with_the_promised_keys() {
     let root = root();
     let run = json(
         root.path(),
-        &quick(&["--method", "freeat", "--m", "2", "--seed", "3", "--out", "a"]),
+        &format!("{QUICK} --method freeat --m 2 --seed 3 --out a"),
     );
     for (key, expected) in [
         ("run", Value::from("a")),
@@ -244,7 +198,7 @@ fn json_is_one_object_with_the_promised_keys() {
         );
     }
 
-    let methods = json(root.path(), &["methods"]);
+    let methods = json(root.path(), "methods");
     assert_eq!(methods["pgd"]["input_backwards"], 7);
     assert_eq!(methods["freeat"]["updates"], 8);
 }
@@ -256,88 +210,29 @@ fn the_resolved_spec_gives_the_same_run_again() {
         root.path().join("given.toml"),
         "method = \"fgsm-rs\"\nmodel = \"wong_cnn\"\ntake = 200\nhold_out = 40\nepochs = 5\nn = 60\n",
     );
-    let more: &[&[&str]] = &[
-        &[
-            "--spec",
-            "given.toml",
-            "--epochs",
-            "1.5",
-            "--eps",
-            "8/255",
-            "--clip-norm",
-            "0.7",
-        ],
-        &[
-            "--method",
-            "yopo",
-            "--m",
-            "2",
-            "--n-inner",
-            "3",
-            "--first-layer",
-            "code",
-            "--seed",
-            "7",
-        ],
-        &[
-            "--method",
-            "n-fgsm",
-            "--noise",
-            "1.5",
-            "--clean-share",
-            "0.3",
-            "--ascent-mode",
-            "eval",
-        ],
-        &[
-            "--method",
-            "pgd",
-            "--norm",
-            "l2",
-            "--start",
-            "zero",
-            "--steps",
-            "2",
-            "--schedule",
-            "cosine",
-        ],
-        &[
-            "--method",
-            "freelb",
-            "--optimiser",
-            "sgd",
-            "--momentum",
-            "0.5",
-            "--attack",
-            "pgd-3-2",
-        ],
+    for (index, line) in [
+        "train --spec given.toml --epochs 1.5 --eps 8/255 --clip-norm 0.7",
+        "QUICK --method yopo --m 2 --n-inner 3 --first-layer code --seed 7",
+        "QUICK --method n-fgsm --noise 1.5 --clean-share 0.3 --ascent-mode eval",
+        "QUICK --method pgd --norm l2 --start zero --steps 2 --schedule cosine",
+        "QUICK --method freelb --optimiser sgd --momentum 0.5 --attack pgd-3-2",
         // It has no ball, but is watched and attacked under this norm.
-        &[
-            "--method",
-            "standard",
-            "--norm",
-            "l2",
-            "--attack",
-            "pgd-l2-5",
-            "--eval-step",
-            "0.1",
-        ],
-    ];
-    for (index, more) in more.iter().enumerate() {
-        let (a, b) = (format!("{index}-a"), format!("{index}-b"));
-        let given = match more[0] {
-            "--spec" => [&["train"], *more].concat(),
-            _ => quick(more),
-        };
-        let first = json(root.path(), &[&given[..], &["--out", &a]].concat());
-        let spec = format!("{a}/spec.toml");
-        expect(0, root.path(), &["train", "--spec", &spec, "--out", &b]);
-        let (a, b) = (root.path().join(a), root.path().join(b));
-        same_run(&a, &b, &format!("{more:?}"));
-        assert!(
-            bytes(a.join("spec.toml")) == bytes(b.join("spec.toml")),
-            "{more:?}"
+        "QUICK --method standard --norm l2 --attack pgd-l2-5 --eval-step 0.1",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let line = line.replace("QUICK", QUICK);
+        let first = json(root.path(), &format!("{line} --out {index}-a"));
+        expect(
+            0,
+            root.path(),
+            &format!("train --spec {index}-a/spec.toml --out {index}-b"),
         );
+        let a = root.path().join(format!("{index}-a"));
+        let b = root.path().join(format!("{index}-b"));
+        same_run(&a, &b, &line);
+        assert!(bytes(a.join("spec.toml")) == bytes(b.join("spec.toml")), "{line}");
         if index == 0 {
             assert_eq!(
                 (&first["method"], &first["epochs"]),
@@ -351,58 +246,32 @@ fn the_resolved_spec_gives_the_same_run_again() {
 fn eval_measures_what_training_measured() {
     let root = root();
     let folder = root.path();
-    let run = json(
-        folder,
-        &quick(&["--epochs", "4", "--lr", "0.02", "--out", "a", "--seed", "0"]),
-    );
-    let of_run = json(folder, &["eval", "--run", "a"]);
+    let run = json(folder, LEARNS);
+    let of_run = json(folder, "eval --run a");
     assert_eq!(of_run["clean_accuracy"], run["clean_accuracy"]);
     assert_eq!(of_run["attacks"], run["attacks"]);
     assert_eq!(of_run["attack_n"], 60);
 
-    let weights = [
-        "eval",
-        "--weights",
-        "a/last.safetensors",
-        "--model",
-        "mlp",
-        "--n",
-        "60",
-    ];
-    assert_eq!(json(folder, &weights)["attacks"], run["attacks"]);
+    let weights = json(folder, "eval --weights a/last.safetensors --model mlp --n 60");
+    assert_eq!(weights["attacks"], run["attacks"]);
 
-    let best = json(folder, &["eval", "--run", "a", "--best"]);
+    let best = json(folder, "eval --run a --best");
     assert_eq!(best["weights"], "a/best.safetensors");
     std::fs::copy(folder.join("a/best.safetensors"), folder.join("b.safetensors")).expect("copied");
-    let copied = json(
-        folder,
-        &[
-            "eval",
-            "--weights",
-            "b.safetensors",
-            "--model",
-            "mlp",
-            "--n",
-            "60",
-        ],
-    );
+    let copied = json(folder, "eval --weights b.safetensors --model mlp --n 60");
     assert_eq!(best["attacks"], copied["attacks"]);
 
     // More of an attack never helps the network, and no radius is no attack.
-    let attacks = ["--attack", "pgd-1", "--attack", "pgd-10", "--attack", "pgd-10-5"];
     let shown = json(
         folder,
-        &[&["eval", "--run", "a", "--step", "0.04"], &attacks[..]].concat(),
+        "eval --run a --step 0.04 --attack pgd-1 --attack pgd-10 --attack pgd-10-5",
     );
     let accuracy = |name: &str| number(&shown["attacks"][name]);
     assert!(
         accuracy("pgd-10") <= accuracy("pgd-1") && accuracy("pgd-10-5") <= accuracy("pgd-10"),
         "{shown}"
     );
-    let none = json(
-        folder,
-        &["eval", "--run", "a", "--eps", "0", "--n", "360", "--step", "0.1"],
-    );
+    let none = json(folder, "eval --run a --eps 0 --n 360 --step 0.1");
     assert_eq!(none["attacks"]["pgd-20"], none["clean_accuracy"]);
 }
 
@@ -441,10 +310,7 @@ fn saved_examples_hold_what_the_attack_did() {
     use burn::module::Module;
     const N: usize = 50;
     let (root, device) = (root(), burn::tensor::Device::flex());
-    let train = [
-        "--epochs", "4", "--lr", "0.02", "--method", "standard", "--out", "a",
-    ];
-    expect(0, root.path(), &quick(&train));
+    expect(0, root.path(), LEARNS);
     let model = build(Architecture::Mlp, [1, 8, 8], 10, 0, &device).expect("a model");
     let model = model
         .load_weights(root.path().join("a/last.safetensors"))
@@ -459,23 +325,14 @@ fn saved_examples_hold_what_the_attack_did() {
         (Some("least-likely"), 0.9),
         (Some("3"), 0.3),
     ] {
-        let eps_text = eps.to_string();
-        let mut args = vec![
-            "eval",
-            "--run",
-            "a",
-            "--n",
-            "50",
-            "--save-examples",
-            "examples",
-            "--eps",
-            &eps_text,
-        ];
-        attacks
-            .iter()
-            .for_each(|attack| args.extend(["--attack", attack]));
-        args.extend(target.into_iter().flat_map(|target| ["--target", target]));
-        let shown = json(root.path(), &args);
+        let mut line = format!("eval --run a --n {N} --save-examples examples --eps {eps}");
+        for attack in attacks {
+            line += &format!(" --attack {attack}");
+        }
+        if let Some(target) = target {
+            line += &format!(" --target {target}");
+        }
+        let shown = json(root.path(), &line);
 
         let examples = Examples {
             bytes: bytes(root.path().join("examples")),
@@ -520,26 +377,9 @@ fn saved_examples_hold_what_the_attack_did() {
 fn compare_gives_every_method_the_same_gradient_calls() {
     let root = root();
     let folder = root.path();
-    let given = [
-        "--methods",
-        "standard,fgsm-rs,free-4,pgd-7,yopo-5-3,freelb-3",
-        "--calls",
-        "40",
-        "--out",
-        "c",
-    ];
-    let common = [
-        "--take",
-        "260",
-        "--hold-out",
-        "60",
-        "--n",
-        "60",
-        "--attack",
-        "fgsm",
-    ];
-    let args = [&["compare"], &given[..], &common[..]].concat();
-    let shown = json(folder, &args);
+    let line = "compare --methods standard,fgsm-rs,free-4,pgd-7,yopo-5-3,freelb-3 --calls 40 --out c \
+                --take 260 --hold-out 60 --n 60 --attack fgsm";
+    let shown = json(folder, line);
     // 200 images make 7 batches.
     for (method, result) in shown.as_object().expect("methods") {
         let calls = number(&result["ledger"]["gradient_calls"]);
@@ -549,11 +389,10 @@ fn compare_gives_every_method_the_same_gradient_calls() {
 
     let seconds_before = &shown["pgd-7"]["seconds"];
     let weights = bytes(folder.join("c/pgd-7/last.safetensors"));
-    let again = json(folder, &args);
+    let again = json(folder, line);
     assert_eq!(&again["pgd-7"]["seconds"], seconds_before, "it was trained again");
     assert!(weights == bytes(folder.join("c/pgd-7/last.safetensors")));
-    let other = [&args[..], &["--seed", "5"]].concat();
-    let (_, stderr) = expect(2, folder, &other);
+    let (_, stderr) = expect(2, folder, &format!("{line} --seed 5"));
     assert!(
         stderr.contains("other settings") && stderr.contains("another --out"),
         "{stderr}"
@@ -569,23 +408,9 @@ fn compare_gives_every_method_the_same_gradient_calls() {
 #[test]
 fn compare_divides_the_epochs_of_freeat() {
     let root = root();
-    let args = [
-        "compare",
-        "--methods",
-        "standard,free-8",
-        "--epochs",
-        "4",
-        "--out",
-        "c",
-    ];
-    let shown = json(
-        root.path(),
-        &[
-            &args[..],
-            &["--take", "200", "--hold-out", "40", "--model", "mlp", "--n", "20"],
-        ]
-        .concat(),
-    );
+    let line =
+        "compare --methods standard,free-8 --epochs 4 --out c --take 200 --hold-out 40 --model mlp --n 20";
+    let shown = json(root.path(), line);
     assert_eq!(
         (&shown["standard"]["epochs"], &shown["free-8"]["epochs"]),
         (&4.0.into(), &0.5.into())
@@ -599,19 +424,12 @@ fn compare_divides_the_epochs_of_freeat() {
 #[test]
 fn a_loss_that_is_no_number_stops_with_the_place_and_the_last_good_checkpoint() {
     let root = root();
-    let explode = [
-        "--method",
-        "pgd",
-        "--optimiser",
-        "sgd",
-        "--schedule",
-        "constant",
-        "--lr",
-        "1e30",
-    ];
     for (checkpoints, place) in [("1000", "there is no checkpoint yet"), ("0", "checkpoint is ")] {
-        let more = ["--checkpoint-seconds", checkpoints, "--out", checkpoints];
-        let (stdout, stderr) = expect(1, root.path(), &quick(&[&explode[..], &more].concat()));
+        let line = format!(
+            "{QUICK} --method pgd --optimiser sgd --schedule constant --lr 1e30 \
+             --checkpoint-seconds {checkpoints} --out {checkpoints}"
+        );
+        let (stdout, stderr) = expect(1, root.path(), &line);
         for word in [
             "epoch 1",
             "batch ",
@@ -640,7 +458,7 @@ fn self_contained(page: &str) {
 fn the_report_stands_alone_and_holds_measured_against_theory() {
     for method in ["pgd", "yopo", "freeat", "freelb"] {
         let root = root();
-        expect(0, root.path(), &quick(&["--method", method, "--out", "a"]));
+        expect(0, root.path(), &format!("{QUICK} --method {method} --out a"));
         let page = std::fs::read_to_string(root.path().join("a/report.html")).expect("a report");
         self_contained(&page);
         for word in [
@@ -656,27 +474,16 @@ fn the_report_stands_alone_and_holds_measured_against_theory() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn mnist_trains_from_its_own_folder() {
     let Some(data) = data_dir() else { return };
-    let folder = data.join("mnist");
     let root = root();
-    let path = folder.to_str().expect("a plain path");
-    let more = [
-        "--dataset",
-        "mnist",
-        "--data-dir",
-        path,
-        "--model",
-        "wong_cnn",
-        "--out",
-        "a",
-    ];
-    let by_folder = json(root.path(), &quick(&more));
-    let by_root = json(
-        root.path(),
-        &quick(&["--dataset", "mnist", "--model", "wong_cnn", "--out", "b"]),
-    );
+    // A path may hold spaces, which these tests separate arguments by.
+    std::os::unix::fs::symlink(data.join("mnist"), root.path().join("images")).expect("a link");
+    let mnist = format!("{QUICK} --dataset mnist");
+    let by_folder = json(root.path(), &format!("{mnist} --data-dir images --out a"));
+    let by_root = json(root.path(), &format!("{mnist} --out b"));
     assert_eq!(by_folder["attacks"], by_root["attacks"]);
     assert_eq!(result(&root.path().join("a")), result(&root.path().join("b")));
     assert_eq!(by_folder["clean_n"], 10_000);

@@ -177,6 +177,9 @@ impl RunSpec {
     }
 
     fn check(&self) -> Result<(), UsageError> {
+        // First: a radius that is wrong here is wrong in the evaluation too, but was given as --eps.
+        crate::methods::build(&self.method)
+            .map_err(|error| UsageError(format!("method {}: {error}", self.method.name)))?;
         let positive = |value: f64| value.is_finite() && value > 0.0;
         let rules = [
             (positive(self.epochs), "--epochs must be a positive number"),
@@ -213,8 +216,6 @@ impl RunSpec {
         if let Some((_, text)) = rules.into_iter().find(|(holds, _)| !holds) {
             return Err(UsageError(text.into()));
         }
-        crate::methods::build(&self.method)
-            .map_err(|error| UsageError(format!("method {}: {error}", self.method.name)))?;
         Ok(())
     }
 
