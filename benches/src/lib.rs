@@ -77,3 +77,8 @@ impl TrainingStep {
         &self.ledger
     }
 }
+
+/// The README of the workspace, so that its example is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

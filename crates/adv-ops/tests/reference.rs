@@ -2,7 +2,7 @@
 
 mod common;
 
-use adv_ops::{conv2d, linear, max_pool2d, relu};
+use adv_ops::{conv2d, conv2d_relu, conv2d_relu_max_pool2d, linear, max_pool2d, relu};
 use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
 use burn::tensor::{Device, Gradients, Tensor, activation, module};
 use common::{Pass, assert_close, random, values};
@@ -137,6 +137,81 @@ fn conv2d_gradients_for_tracked_arguments_only() {
             check_conv(case, [rx, rw, Plain], false);
         }
     }
+}
+
+fn check_fused(case: Conv, [rx, rw, rb]: [Role; 3], bias: bool, window: Option<[usize; 2]>) {
+    let [kh, kw] = case.kernel;
+    let Conv { stride, padding, .. } = case;
+    let pass = |fused: bool| {
+        let x = rx.leaf(case.input, 1);
+        let w = rw.leaf([case.out, case.input[1], kh, kw], 2);
+        let b = bias.then(|| rb.leaf([case.out], 3));
+        let y = match (fused, window) {
+            (true, None) => conv2d_relu(x.clone(), w.clone(), b.clone(), stride, padding),
+            (true, Some(k)) => conv2d_relu_max_pool2d(x.clone(), w.clone(), b.clone(), stride, padding, k),
+            (false, window) => {
+                let options = ConvOptions::new(stride, padding, [1, 1], 1);
+                let y = activation::relu(module::conv2d(x.clone(), w.clone(), b.clone(), options));
+                match window {
+                    Some(k) => module::max_pool2d(y, MaxPoolOptions::new(k).with_stride(k)),
+                    None => y,
+                }
+            }
+        };
+        let output = values(y.clone());
+        let tracked = rx == Tracked || rw == Tracked || (bias && rb == Tracked);
+        let Some(grads) = tracked.then(|| backward(y)) else {
+            return Pass {
+                output,
+                grads: vec![],
+            };
+        };
+        let bias_grad = b.and_then(|b| rb.grad(&b, &grads));
+        Pass {
+            output,
+            grads: vec![rx.grad(&x, &grads), rw.grad(&w, &grads), bias_grad],
+        }
+    };
+    pass(true).compare(&pass(false), &format!("{case:?} then ReLU, pool {window:?}"));
+}
+
+#[test]
+fn fused_operations_agree() {
+    let table = [
+        ([3, 16, 14, 14], 32, [4, 4], [2, 2], [1, 1]),
+        ([5, 1, 28, 28], 32, [5, 5], [1, 1], [2, 2]),
+        ([2, 32, 14, 14], 64, [5, 5], [1, 1], [2, 2]),
+        ([1, 3, 13, 11], 10, [3, 2], [1, 1], [0, 1]),
+    ];
+    for (input, out, kernel, stride, padding) in table {
+        let case = Conv {
+            input,
+            out,
+            kernel,
+            stride,
+            padding,
+        };
+        for window in [None, Some([2, 2]), Some([3, 2])] {
+            for roles in [
+                [Tracked; 3],
+                [Tracked, Plain, Frozen],
+                [Plain, Tracked, Plain],
+                [Plain; 3],
+            ] {
+                check_fused(case, roles, true, window);
+            }
+            check_fused(case, [Tracked; 3], false, window);
+        }
+    }
+}
+
+#[test]
+fn fused_operations_keep_nan() {
+    let device = Device::flex();
+    let x = Tensor::<4>::full([1, 1, 2, 2], f32::NAN, &device);
+    let w = Tensor::full([1, 1, 1, 1], 1.0, &device);
+    assert!(values(conv2d_relu(x.clone(), w.clone(), None, [1, 1], [0, 0]))[3].is_nan());
+    assert!(values(conv2d_relu_max_pool2d(x, w, None, [1, 1], [0, 0], [2, 2]))[0].is_nan());
 }
 
 #[test]

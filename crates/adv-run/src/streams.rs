@@ -34,7 +34,7 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
 
-    const PINNED: u64 = 0;
+    const PINNED: u64 = 4606029925845525861;
 
     #[test]
     fn every_address_has_values_of_its_own_that_never_change() {

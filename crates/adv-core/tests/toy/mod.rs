@@ -2,6 +2,7 @@
 #![allow(dead_code)] // every test binary uses its own part of this
 
 pub mod models;
+pub mod probe;
 pub mod record;
 
 use adv_core::Noise;

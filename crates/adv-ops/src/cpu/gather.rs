@@ -20,18 +20,21 @@ pub(crate) struct Panels {
 impl Panels {
     /// Packs the matrix with element `(r, c)` at `src[rows[r] + c * stride]`.
     pub(crate) fn pack(&mut self, src: &[f32], rows: &[u32], n: usize, stride: usize) {
-        self.lanes = lanes();
+        self.pack_for(lanes(), src, rows, n, stride);
+    }
+
+    fn pack_for(&mut self, lanes: usize, src: &[f32], rows: &[u32], n: usize, stride: usize) {
+        self.lanes = lanes;
         self.k = rows.len();
         self.width = n.next_multiple_of(self.lanes);
         self.data.resize(self.k * self.width, 0.0);
-        let mut start = 0;
-        let mut dst = self.data.as_mut_slice();
-        while start < n {
-            let width = (n - start).next_multiple_of(self.lanes);
-            let width = width.min(self.lanes * tile_vectors(self.lanes));
-            let (panel, rest) = dst.split_at_mut(width * self.k);
-            let used = width.min(n - start);
-            for (line, &row) in panel.chunks_exact_mut(width).zip(rows) {
+        let most = self.lanes * tile_vectors(self.lanes);
+        // Row by row of the source, across the panels.
+        for (r, &row) in rows.iter().enumerate() {
+            for start in (0..n).step_by(most) {
+                let width = most.min(self.width - start);
+                let used = width.min(n - start);
+                let line = &mut self.data[start * self.k + r * width..][..width];
                 let src = &src[row as usize + start * stride..];
                 if stride == 1 {
                     line[..used].copy_from_slice(&src[..used]);
@@ -44,8 +47,6 @@ impl Panels {
                 }
                 line[used..].fill(0.0);
             }
-            dst = rest;
-            start += width;
         }
     }
 
@@ -81,6 +82,17 @@ pub(crate) struct GatherGemm<'a> {
 impl GatherGemm<'_> {
     /// Computes `out`.
     pub(crate) fn run(self) {
+        self.check();
+        assert_eq!(
+            self.panels.lanes,
+            lanes(),
+            "panels packed for this instruction set"
+        );
+        dispatch(self);
+    }
+
+    /// What the unchecked reads of the inner loop rely on.
+    fn check(&self) {
         let reach = largest(self.rows) + largest(self.cols);
         assert!(
             reach < self.data.len() || self.rows.is_empty() || self.cols.is_empty(),
@@ -94,7 +106,6 @@ impl GatherGemm<'_> {
             self.rows.len() * self.panels.width,
             "size of the result"
         );
-        dispatch(self);
     }
 
     #[inline(always)]
@@ -130,7 +141,7 @@ impl GatherGemm<'_> {
                 }
                 for (&col, line) in cols.iter().zip(lines) {
                     for m in 0..M {
-                        // SAFETY: `run` checked that the largest row offset and the largest
+                        // SAFETY: `check` saw that the largest row offset and the largest
                         // column offset together stay inside `data`; `base[m]` starts at a row offset.
                         let a = simd.splat_f32s(unsafe { *base[m].get_unchecked(col as usize) });
                         for v in 0..V {
@@ -252,4 +263,82 @@ impl WithSimd for FlatGemm<'_> {
 
 fn largest(offsets: &[u32]) -> usize {
     offsets.iter().copied().max().unwrap_or(0) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The product with this instruction set against the sum in double precision.
+    struct Check {
+        rows: usize,
+        n: usize,
+        k: usize,
+    }
+
+    impl WithSimd for Check {
+        type Output = ();
+
+        fn with_simd<S: Simd>(self, simd: S) {
+            let Self { rows: m, n, k } = self;
+            let wave = |len: usize| (0..len).map(|i| (i as f32 * 0.7).sin()).collect::<Vec<f32>>();
+            let rows: Vec<u32> = (0..m as u32).map(|i| i * 2).collect();
+            let cols: Vec<u32> = (0..k as u32).map(|r| r * 3 % 7 + r).collect();
+            let data = wave(largest(&rows) + largest(&cols) + 1);
+            let b = wave(k * n);
+            let mut panels = Panels::default();
+            let starts: Vec<u32> = (0..k as u32).map(|r| r * n as u32).collect();
+            panels.pack_for(S::F32_LANES, &b, &starts, n, 1);
+            let mut out = vec![f32::NAN; m * panels.width()];
+            let row = vec![0.5; panels.width()];
+            for start in [Start::Zero, Start::Row(&row), Start::Result] {
+                let (data, rows, cols, panels) = (&data, &rows, &cols, &panels);
+                let product = GatherGemm {
+                    data,
+                    rows,
+                    cols,
+                    panels,
+                    start,
+                    out: &mut out,
+                };
+                product.check();
+                product.with_simd(simd);
+                for i in 0..m {
+                    for j in 0..n {
+                        let a = |r: usize| f64::from(data[(rows[i] + cols[r]) as usize]);
+                        let sum: f64 = (0..k).map(|r| a(r) * f64::from(b[r * n + j])).sum();
+                        // The third product is added to the second.
+                        let expected = match start {
+                            Start::Zero => sum,
+                            Start::Row(_) => 0.5 + sum,
+                            Start::Result => 0.5 + 2.0 * sum,
+                        };
+                        let error = (f64::from(out[i * panels.width() + j]) - expected).abs();
+                        assert!(error < 1e-4, "{simd:?}: {m}x{n}x{k} at {i}, {j}: off by {error}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_instruction_set_of_this_machine() {
+        for (rows, n, k) in [(1, 1, 1), (13, 70, 150), (6, 48, 9), (8, 33, 500), (20, 130, 3)] {
+            let check = || Check { rows, n, k };
+            check().with_simd(pulp::Scalar);
+            #[cfg(target_arch = "x86_64")]
+            {
+                if let Some(simd) = pulp::x86::V3::try_new() {
+                    Simd::vectorize(simd, check());
+                }
+                if let Some(simd) = pulp::x86::V4::try_new() {
+                    Simd::vectorize(simd, check());
+                }
+            }
+            #[cfg(target_arch = "aarch64")]
+            if let Some(simd) = pulp::aarch64::Neon::try_new() {
+                Simd::vectorize(simd, check());
+            }
+        }
+    }
 }

@@ -38,13 +38,19 @@ fn steps(n: usize, step: usize) -> Vec<u32> {
     (0..n).map(|i| (i * step) as u32).collect()
 }
 
+/// Tasks of the forward pass: few, since the longer a run of the weight matrix that a task reads,
+/// the better the processor foresees it.
+const TASKS: usize = 8;
+
 /// `[B,O]`.
 pub(crate) fn forward(g: &Geometry, input: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
     let panel = lanes() * tile_vectors(lanes());
     let rows = steps(g.batch, g.inputs);
     let cols = steps(g.inputs, 1);
     let starts = steps(g.inputs, g.outputs);
-    // One task a panel of outputs, with the weights packed block by block into the cache.
+    // A task is a few panels of outputs; their weights are packed block by block into the cache.
+    let block = BLOCK_FLOATS / panel;
+    let panel = panel * g.outputs.div_ceil(panel).div_ceil(TASKS);
     let columns = map(g.outputs.div_ceil(panel), g.work(), |i| {
         let first = i * panel;
         let n = panel.min(g.outputs - first);
@@ -56,7 +62,6 @@ pub(crate) fn forward(g: &Geometry, input: &[f32], weight: &[f32], bias: Option<
         let mut out = vec![0.0; g.batch * width];
         let mut panels = Panels::default();
         let mut start = Start::Row(&row);
-        let block = BLOCK_FLOATS / width;
         for (cols, starts) in cols.chunks(block).zip(starts.chunks(block)) {
             panels.pack(&weight[first..], starts, n, 1);
             let (data, rows) = (input, &rows);

@@ -54,10 +54,19 @@ impl Geometry {
         i / self.out[1] * self.stride[0] * self.size[1] + i % self.out[1] * self.stride[1]
     }
 
-    /// The offset of a place from the first of its window.
+    /// The offset of a place from the first of its window in rows of `width`.
     #[inline(always)]
-    pub(crate) fn place(&self, place: usize) -> usize {
-        place / self.kernel[1] * self.size[1] + place % self.kernel[1]
+    pub(crate) fn at(&self, place: usize, width: usize) -> usize {
+        place / self.kernel[1] * width + place % self.kernel[1]
+    }
+
+    pub(crate) fn stride(&self) -> [usize; 2] {
+        self.stride
+    }
+
+    /// Pixels of an input row.
+    pub(crate) fn columns(&self) -> usize {
+        self.size[1]
     }
 
     fn in_plane(&self) -> usize {
@@ -120,7 +129,7 @@ fn largest(g: &Geometry, lines: &[f32]) -> (f32, u8) {
 
 /// Each output gradient at the place its maximum came from.
 pub(crate) fn input_grad(g: &Geometry, choice: &[u8], output_grad: &[f32]) -> Vec<f32> {
-    let places: Vec<usize> = (0..g.window()).map(|place| g.place(place)).collect();
+    let places: Vec<usize> = (0..g.window()).map(|place| g.at(place, g.columns())).collect();
     let mut grad = vec![0.0; g.in_len()];
     for_each_piece(&mut grad, g.in_plane(), g.in_len(), |i, grad| {
         let plane = i * g.out_plane()..(i + 1) * g.out_plane();

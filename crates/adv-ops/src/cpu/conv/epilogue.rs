@@ -14,8 +14,10 @@ pub(super) fn relu(x: f32) -> f32 {
 /// Max pooling of rows of `width` channels, one row a pixel: the first maximum of each window, and
 /// its place in it; a NaN wins.
 pub(super) fn pool(g: &Geometry, src: &[f32], width: usize, out: &mut [f32], choice: &mut [u32]) {
+    let places: Vec<usize> = (0..g.window()).map(|place| g.at(place, g.columns())).collect();
     dispatch(Pool {
         g,
+        places: &places,
         src,
         width,
         out,
@@ -25,6 +27,7 @@ pub(super) fn pool(g: &Geometry, src: &[f32], width: usize, out: &mut [f32], cho
 
 struct Pool<'a> {
     g: &'a Geometry,
+    places: &'a [usize],
     src: &'a [f32],
     width: usize,
     out: &'a mut [f32],
@@ -35,60 +38,81 @@ impl WithSimd for Pool<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let (g, width) = (self.g, self.width);
-        let pixels = self
-            .out
-            .chunks_exact_mut(width)
-            .zip(self.choice.chunks_exact_mut(width));
-        for (i, (best, choice)) in pixels.enumerate() {
-            let corner = g.corner(i);
-            best.copy_from_slice(&self.src[corner * width..][..width]);
-            choice.fill(0);
-            for place in 1..g.window() {
-                let from = &self.src[(corner + g.place(place)) * width..][..width];
-                for ((best, choice), &value) in best.iter_mut().zip(&mut *choice).zip(from) {
-                    let take = value > *best || value.is_nan();
-                    *best = if take { value } else { *best };
-                    *choice = if take { place as u32 } else { *choice };
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (src, _) = S::as_simd_f32s(self.src);
+        let (out, _) = S::as_mut_simd_f32s(self.out);
+        let (choice, _) = S::as_mut_simd_u32s(self.choice);
+        let vectors = self.width / S::F32_LANES;
+        let pixels = out
+            .chunks_exact_mut(vectors)
+            .zip(choice.chunks_exact_mut(vectors));
+        for (i, (out, choice)) in pixels.enumerate() {
+            let corner = self.g.corner(i);
+            for (v, (out, choice)) in out.iter_mut().zip(choice).enumerate() {
+                let mut best = src[corner * vectors + v];
+                let mut place = simd.splat_u32s(0);
+                for (k, offset) in self.places.iter().enumerate().skip(1) {
+                    let value = src[(corner + offset) * vectors + v];
+                    let nan = simd.not_m32s(simd.equal_f32s(value, value));
+                    let take = simd.or_m32s(simd.greater_than_f32s(value, best), nan);
+                    best = simd.select_f32s(take, value, best);
+                    place = simd.select_u32s(take, simd.splat_u32s(k as u32), place);
                 }
+                *out = best;
+                *choice = place;
             }
         }
     }
 }
 
-/// The gradient of the convolution's own output for image `b`, `[O,H',W']`.
-pub(super) fn dense<'a>(
-    block: &Block,
-    grad: &OutputGrad<'a>,
-    b: usize,
-    buffer: &'a mut Vec<f32>,
-) -> &'a [f32] {
-    let plane = block.plane();
-    let image = b * block.conv.c_out * plane..(b + 1) * block.conv.c_out * plane;
-    let values = &grad.values[image.clone()];
-    if !block.relu && block.pool.is_none() {
-        return values;
-    }
-    let output = &grad.output[image.clone()];
-    let masked = values
-        .iter()
-        .zip(output)
-        .map(|(&g, &y)| if block.relu { masked(g, y) } else { g });
+/// Where an image's planes lie in a buffer of zeros: rows `width` apart, planes `plane` apart, the
+/// first pixel at `origin`.
+#[derive(Clone, Copy)]
+pub(super) struct Frame {
+    pub(super) width: usize,
+    pub(super) plane: usize,
+    pub(super) origin: usize,
+}
+
+/// Writes the gradient of the convolution's own output for image `b` into `frame`.
+pub(super) fn spread(block: &Block, grad: &OutputGrad, b: usize, frame: Frame, buffer: &mut Vec<f32>) {
     buffer.clear();
-    let Some(window) = &block.pool else {
-        buffer.extend(masked);
-        return buffer;
+    buffer.resize(block.conv.c_out * frame.plane, 0.0);
+    let [_, channels, h, w] = block.output_shape();
+    let image = b * channels * h * w..(b + 1) * channels * h * w;
+    let places: Vec<usize> = match &block.pool {
+        Some(window) => (0..window.window())
+            .map(|place| window.at(place, frame.width))
+            .collect(),
+        None => Vec::new(),
     };
-    buffer.resize(block.conv.c_out * block.conv.pixels(), 0.0);
-    let places: Vec<usize> = (0..window.window()).map(|place| window.place(place)).collect();
-    let mut pixels = masked.zip(&grad.choice[image]);
-    for channel in buffer.chunks_exact_mut(block.conv.pixels()) {
-        for (i, (value, &choice)) in pixels.by_ref().take(plane).enumerate() {
-            channel[window.corner(i) + places[choice as usize]] += value;
+    let mut rows = grad.values[image.clone()].chunks_exact(w);
+    let mut outputs = grad.output.get(image.clone()).unwrap_or_default().chunks_exact(w);
+    let mut choices = grad.choice.get(image).unwrap_or_default().chunks_exact(w);
+    for plane in buffer.chunks_exact_mut(frame.plane) {
+        for (y, row) in rows.by_ref().take(h).enumerate() {
+            let output = if block.relu {
+                outputs.next().unwrap_or_default()
+            } else {
+                row
+            };
+            let values = row
+                .iter()
+                .zip(output)
+                .map(|(&g, &y)| if block.relu { masked(g, y) } else { g });
+            let Some(window) = &block.pool else {
+                let to = &mut plane[frame.origin + y * frame.width..][..w];
+                to.iter_mut().zip(values).for_each(|(to, value)| *to = value);
+                continue;
+            };
+            let [sy, sx] = window.stride();
+            let to = &mut plane[frame.origin + y * sy * frame.width..];
+            let choice = choices.next().unwrap_or_default();
+            for (x, (value, &choice)) in values.zip(choice).enumerate() {
+                to[x * sx + places[choice as usize]] += value;
+            }
         }
     }
-    buffer
 }
 
 /// The gradient through a ReLU with this output.

@@ -1,7 +1,7 @@
 //! Gradient of the input.
 
-use super::epilogue::dense;
-use super::{Block, Geometry, OutputGrad, Scratch, grid, pad, sized, with_scratch};
+use super::epilogue::{Frame, spread};
+use super::{Block, Geometry, OutputGrad, Scratch, grid, sized, with_scratch};
 use crate::cpu::gather::{FLAT_CHANNELS, FlatGemm, GatherGemm, Panels, Start};
 use crate::cpu::parallel::for_each_piece;
 
@@ -26,7 +26,7 @@ enum Kernel {
 }
 
 /// Where the phases find the output gradient: its padded size and the border before it.
-struct Frame {
+struct Border {
     padded: [usize; 2],
     before: [usize; 2],
 }
@@ -35,31 +35,36 @@ struct Frame {
 /// each phase of the stride.
 pub(crate) fn input_grad(block: &Block, weight: &[f32], output_grad: &OutputGrad) -> Vec<f32> {
     let g = &block.conv;
-    let frame = Frame::new(g);
+    let border = Border::new(g);
     let phases: Vec<Phase> = (0..g.stride[0])
         .flat_map(|y| (0..g.stride[1]).map(move |x| [y, x]))
-        .map(|residue| Phase::new(g, &frame, residue, weight))
+        .map(|residue| Phase::new(g, &border, residue, weight))
         .collect();
+    let [height, width] = border.padded;
+    let origin = border.before[0] * width + border.before[1];
+    let frame = Frame {
+        width,
+        plane: height * width,
+        origin,
+    };
     let mut input_grad = vec![0.0; g.batch * g.image()];
     for_each_piece(&mut input_grad, g.image(), g.work(), |b, image| {
         with_scratch(|scratch| {
             let Scratch {
                 padded: data,
                 product,
-                dense: buffer,
                 ..
             } = scratch;
-            let grad = dense(block, output_grad, b, buffer);
-            pad(grad, g.out, frame.before, frame.padded, data);
+            spread(block, output_grad, b, frame, data);
             for phase in &phases {
-                phase.run(g, data, frame.padded[1], product, image);
+                phase.run(g, data, width, product, image);
             }
         });
     });
     input_grad
 }
 
-impl Frame {
+impl Border {
     fn new(g: &Geometry) -> Self {
         let before = [0, 1].map(|i| g.kernel[i].div_ceil(g.stride[i]) - 1);
         let padded = [0, 1].map(|i| {
@@ -73,9 +78,9 @@ impl Frame {
 impl Phase {
     /// The phase of pixels `i` with `(i + padding) % stride == residue`; taps `residue`,
     /// `residue + stride`, ... of the kernel meet them.
-    fn new(g: &Geometry, frame: &Frame, residue: [usize; 2], weight: &[f32]) -> Self {
+    fn new(g: &Geometry, border: &Border, residue: [usize; 2], weight: &[f32]) -> Self {
         let [kh, kw] = g.kernel;
-        let [height, width] = frame.padded;
+        let [height, width] = border.padded;
         let first = [0, 1].map(|i| (residue[i] + g.stride[i] - g.padding[i] % g.stride[i]) % g.stride[i]);
         let dims = [0, 1].map(|i| g.size[i].saturating_sub(first[i]).div_ceil(g.stride[i]));
         let taps = [0, 1].map(|i| g.kernel[i].saturating_sub(residue[i]).div_ceil(g.stride[i]));
@@ -88,7 +93,7 @@ impl Phase {
         for o in 0..g.c_out {
             for jy in 0..taps[0] {
                 for jx in 0..taps[1] {
-                    let [y, x] = [frame.before[0] - jy, frame.before[1] - jx];
+                    let [y, x] = [border.before[0] - jy, border.before[1] - jx];
                     cols.push((o * height * width + y * width + x) as u32);
                     let tap = (residue[0] + jy * g.stride[0]) * kw + residue[1] + jx * g.stride[1];
                     starts.push((o * g.taps() + tap) as u32);
