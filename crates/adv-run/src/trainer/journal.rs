@@ -22,17 +22,12 @@ pub struct Journal {
 impl Journal {
     /// Begins the curves, or takes them up after mini-batch `done`.
     pub fn open(files: &Files, done: u64) -> Result<Self> {
-        let (csv, events) = if done == 0 {
-            (
-                MetricsCsv::create(&files.metrics(), &COLUMNS)?,
-                EventWriter::create(&files.folder)?,
-            )
-        } else {
-            (
-                MetricsCsv::resume(&files.metrics(), &COLUMNS, done)?,
-                EventWriter::resume(&files.folder, done)?,
-            )
+        let csv = match done {
+            0 => MetricsCsv::create(&files.metrics(), &COLUMNS)?,
+            done => MetricsCsv::resume(&files.metrics(), &COLUMNS, done)?,
         };
+        // Also at the very beginning: a run killed before its first checkpoint left events of steps that come again.
+        let events = EventWriter::resume(&files.folder, done)?;
         Ok(Self { csv, events })
     }
 
