@@ -7,7 +7,7 @@ use common::{adv, bytes, data_dir, expect, names, result, same_run, text};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -18,6 +18,9 @@ const PGD: &str = "--method pgd --steps 3 --optimiser adamw --weight-decay 0.01 
 
 /// FreeAT carries its delta from batch to batch; three replays a batch.
 const FREEAT: &str = "--method freeat --m 3 --optimiser sgd --lr 0.05 --clip-norm 0.5";
+
+/// 120 mini-batches, so that a signal after the first still finds it at work on a busy machine.
+const FREEAT_LONG: &str = "--method freeat --m 3 --batch 6";
 
 /// Dropout, whose masks must not depend on how often the program was started.
 const DROPOUT: &str = "--dataset mnist --model two_conv --method pgd --steps 2 --optimiser adamw --batch 20 \
@@ -164,12 +167,11 @@ fn kill(child: &mut Child) {
     child.wait().expect("ended");
 }
 
-fn interrupt(child: Child) -> Output {
+fn signal(child: &Child, name: &str) {
     let sent = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
+        .args([name, &child.id().to_string()])
         .status();
     assert!(sent.expect("kill runs").success());
-    child.wait_with_output().expect("adv ends")
 }
 
 fn wait_for(file: &Path) {
@@ -216,12 +218,13 @@ fn killed_before_its_first_checkpoint_a_run_begins_anew_in_its_folder() {
 
 #[test]
 fn ctrl_c_saves_and_says_how_to_go_on() {
-    let lab = Lab::new(FREEAT);
+    let lab = Lab::new(FREEAT_LONG);
     const NAME: &str = "interrupted";
     let folder = lab.folder(NAME);
     let child = lab.go_on(NAME);
     wait_for(&folder.join("checkpoint.bpk"));
-    let out = interrupt(child);
+    signal(&child, "-INT");
+    let out = child.wait_with_output().expect("adv ends");
     let stderr = text(&out.stderr);
     assert_eq!(out.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("adv train --resume interrupted"), "{stderr}");
@@ -303,4 +306,46 @@ fn the_number_of_threads_changes_nothing() {
         assert!(out.status.success(), "{}", text(&out.stderr));
         same_run(&lab.undisturbed, &folder, &format!("{threads} threads"));
     }
+}
+
+#[test]
+fn a_killed_comparison_goes_on_with_the_same_command() {
+    let root = TempDir::new().expect("a folder");
+    let line = |out: &str| format!("compare --methods standard,free-2 {SHORT} --n 40 --out {out}");
+    expect(0, root.path(), &line("undisturbed"));
+    for (index, file) in ["standard/checkpoint.bpk", "free-2/checkpoint.bpk"]
+        .into_iter()
+        .enumerate()
+    {
+        let out = format!("killed-{index}");
+        let mut child = adv(root.path(), &line(&out))
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("adv starts");
+        wait_for(&root.path().join(&out).join(file));
+        kill(&mut child);
+        expect(0, root.path(), &line(&out));
+        for method in ["standard", "free-2"] {
+            let folder = |out: &str| root.path().join(out).join(method);
+            same_run(
+                &folder("undisturbed"),
+                &folder(&out),
+                &format!("{method}, killed at {file}"),
+            );
+        }
+    }
+}
+
+#[test]
+fn a_run_at_work_is_left_alone() {
+    let lab = Lab::new(FREEAT_LONG);
+    let mut child = lab.go_on("busy");
+    wait_for(&lab.folder("busy").join("checkpoint.bpk"));
+    // Asleep it holds the folder for as long as the second one needs.
+    signal(&child, "-STOP");
+    let (_, stderr) = expect(1, lab.root.path(), "train --resume busy");
+    signal(&child, "-CONT");
+    assert!(stderr.contains("another adv is at work in busy"), "{stderr}");
+    assert!(child.wait().expect("ended").success());
+    same_run(&lab.undisturbed, &lab.folder("busy"), "disturbed by a second adv");
 }
