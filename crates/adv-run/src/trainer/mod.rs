@@ -120,6 +120,15 @@ pub fn train<const D: usize, T: Task<D>>(
         journal.batch(state.batches, state.batches as f64 / per_epoch as f64, loss, norm)?;
 
         let epoch_ends = state.batches.is_multiple_of(per_epoch) || state.batches == plan.total;
+        let stop = plan.stop.load(Ordering::Relaxed);
+        let due = epoch_ends || stop || saved.elapsed() >= plan.checkpoint_every;
+        // Nothing is kept of a model that is lost: the last checkpoint stays a good one.
+        if due && !state.is_finite() {
+            bail!(
+                "weights are no longer finite; lower the learning rate, or clip with --clip-norm; {}",
+                stopped_at(plan, state)
+            );
+        }
         if epoch_ends {
             let validation = task
                 .validate(&state.model, &mut state.ledger)
@@ -131,8 +140,7 @@ pub fn train<const D: usize, T: Task<D>>(
             journal.validation(state.batches, state.batches as f64 / per_epoch as f64, validation)?;
             progress.epoch(state.batches, loss, validation);
         }
-        let stop = plan.stop.load(Ordering::Relaxed);
-        if epoch_ends || stop || saved.elapsed() >= plan.checkpoint_every {
+        if due {
             journal.sync()?;
             checkpoint::write(&plan.files.checkpoint(), state)?;
             saved = Instant::now();

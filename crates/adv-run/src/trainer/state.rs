@@ -2,8 +2,9 @@
 
 use super::Validation;
 use adv_core::{Carried, Ledger};
-use burn::module::Module;
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 /// The state of a training run between two mini-batches.
@@ -56,6 +57,13 @@ impl<const D: usize, M: Module> TrainState<D, M> {
         }
     }
 
+    /// Whether every weight is a number. A finite loss may still have led to an update that is not.
+    pub fn is_finite(&self) -> bool {
+        let mut visitor = Finite(true);
+        self.model.visit(&mut visitor);
+        visitor.0
+    }
+
     /// One optimiser update.
     pub fn step(&mut self, rate: f64, gradients: GradientsParams) {
         let model = self.model.clone();
@@ -77,5 +85,13 @@ impl<const D: usize, M> TrainState<D, M> {
             });
         }
         better
+    }
+}
+
+struct Finite(bool);
+
+impl ModuleVisitor for Finite {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.0 = self.0 && param.val().inner().is_finite().all().into_scalar::<bool>();
     }
 }
