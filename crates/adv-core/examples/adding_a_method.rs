@@ -112,11 +112,11 @@ impl Objective<2> for Classifier {
     }
 }
 
-/// One update from fixed noise: the loss, and all gradients on the host.
-fn update(
-    method: &dyn TrainingMethod<2, Classifier>,
-    model: &Classifier,
-) -> Result<(f64, Vec<Vec<f32>>), Box<dyn Error>> {
+/// A loss, and all gradients on the host.
+type Outcome = (f64, Vec<Vec<f32>>);
+
+/// One update from fixed noise.
+fn update(method: &dyn TrainingMethod<2, Classifier>, model: &Classifier) -> Result<Outcome, Box<dyn Error>> {
     let (points, labels) = data();
     let batch = Batch::new(points, &labels);
     let mut ledger = Ledger::new();
