@@ -481,6 +481,20 @@ pub fn momentum_does_not_see_the_scale_of_a_gradient(rig: &Rig, case: &Case) {
         };
         close(&format!("{rule:?}"), &climb(1.0), &climb(1e4), 1e-5);
     }
+    // m = g / mean|g|: the first raw step has a mean size of one step.
+    let raw = PerturbationSpec {
+        ball: Ball::Unbounded,
+        rule: StepRule::Raw,
+        momentum: Some(0.9),
+        ..*Perturbation::pgd(1.0, case.step(), 1).unwrap().spec()
+    };
+    let gradient = toy::normal(&mut case.rng(64), clean.dims(), 1e-6, &rig.device);
+    let raw = raw.check().unwrap();
+    let delta = values(&raw.step(&batch, clean.zeros_like(), gradient, &mut None));
+    for sample in delta.chunks(case.side * case.side) {
+        let mean = sample.iter().map(|v| f64::from(v.abs())).sum::<f64>() / sample.len() as f64;
+        assert!((mean / case.step() - 1.0).abs() < 1e-5, "{mean}");
+    }
 }
 
 /// The derivative of the clamp is 1 inside the range and at its bounds, 0 outside.
