@@ -6,12 +6,10 @@
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-use adv_bench::{Method, TrainingStep};
+use adv_bench::{BATCHES, Method, NETS, TrainingStep};
 use adv_core::{Adversarial, ParamError, Perturbation, RangePolicy, Start, ValueRange};
-use adv_models::Architecture;
 
 const EPS: f64 = 0.3;
-const BATCHES: [usize; 2] = [50, 128];
 /// Time for each measurement.
 const ENOUGH: Duration = Duration::from_secs(3);
 
@@ -35,13 +33,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     adv_run::memory::keep_freed_memory();
     let filter = std::env::args().nth(1).unwrap_or_default();
     let mut times = serde_json::Map::new();
-    for architecture in [Architecture::WongCnn, Architecture::MadryCnn] {
+    for architecture in NETS {
         for (method, perturbation) in METHODS {
             for batch in BATCHES {
                 let name = format!("{architecture}/{method}/b{batch}");
                 if name.contains(&filter) {
                     let method: Method = Box::new(Adversarial::new(perturbation()?));
-                    let ms = median_ms(TrainingStep::new(architecture, method, batch)?)?;
+                    let ms = median_ms(TrainingStep::new(architecture, &method, batch)?)?;
                     eprintln!("{name}: {ms:.3} ms");
                     times.insert(name, ms.into());
                 }
@@ -53,7 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Median over as many steps as fit, at least five, after two for warming up.
-fn median_ms(mut step: TrainingStep) -> Result<f64, Box<dyn Error>> {
+fn median_ms(mut step: TrainingStep<'_>) -> Result<f64, Box<dyn Error>> {
     for _ in 0..2 {
         step.run()?;
     }

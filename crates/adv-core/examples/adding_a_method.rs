@@ -112,10 +112,10 @@ impl Objective<2> for Classifier {
     }
 }
 
-/// A loss, and all gradients on the host.
+/// A loss, and the gradients of the parameters one after the other.
 type Outcome = (f64, Vec<Vec<f32>>);
 
-/// One update from fixed noise.
+/// One update from fixed noise: the loss, and all gradients on the host.
 fn update(method: &dyn TrainingMethod<2, Classifier>, model: &Classifier) -> Result<Outcome, Box<dyn Error>> {
     let (points, labels) = data();
     let batch = Batch::new(points, &labels);

@@ -2,7 +2,7 @@
 
 use crate::attack::Target;
 use crate::spec::Settings;
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 use std::path::PathBuf;
 
 /// Adversarial training of neural networks.
@@ -49,14 +49,10 @@ pub struct TrainArgs {
 
 /// Arguments of `adv eval`.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("source").required(true).args(["run", "weights"])))]
 pub struct EvalArgs {
     /// A run folder: its network, data set and weights
-    #[arg(
-        long,
-        value_name = "DIR",
-        required_unless_present = "weights",
-        conflicts_with = "weights"
-    )]
+    #[arg(long, value_name = "DIR")]
     pub run: Option<PathBuf>,
     /// With --run: the weights of the best validation, not the last ones
     #[arg(long, requires = "run")]

@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         )
         .with_writer(std::io::stderr)
         .init();
+    adv_run::memory::work_in_the_pool();
     let line = std::env::args().collect::<Vec<_>>().join(" ");
     let cli = Cli::parse();
     // The first Ctrl-C asks to stop, a second one stops at once.

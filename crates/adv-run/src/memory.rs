@@ -1,4 +1,4 @@
-//! The allocator's settings.
+//! Settings of the process: the allocator and the threads.
 
 /// Keeps freed buffers in the process.
 ///
@@ -10,5 +10,17 @@ pub fn keep_freed_memory() {
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 30);
         libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
+    }
+}
+
+/// Lets the calling thread work in the pool that tensor operations use, instead of waiting for it to wake at each one.
+///
+/// Results do not depend on the number of threads. Call it once, from the thread that trains.
+pub fn work_in_the_pool() {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .use_current_thread()
+        .build_global();
+    if let Err(error) = pool {
+        tracing::debug!("the thread pool exists already: {error}");
     }
 }

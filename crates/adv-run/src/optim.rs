@@ -72,4 +72,61 @@ mod tests {
             );
         }
     }
+
+    /// One parameter under Burn's optimiser, and beside it what PyTorch's documentation says, in float64.
+    fn check(
+        name: OptimiserName,
+        momentum: f64,
+        decay: f64,
+        by_hand: impl Fn(usize, f64, f64, &mut [f64; 2]) -> f64,
+    ) {
+        use burn::module::Param;
+        use burn::nn::{Linear, LinearConfig};
+        use burn::optim::GradientsParams;
+        use burn::tensor::{Device, Tensor};
+        let device = Device::flex().autodiff();
+        let mut layer: Linear = LinearConfig::new(1, 1).with_bias(false).init(&device);
+        layer.weight = Param::from_tensor(Tensor::from_floats([[0.7]], &device));
+        let (mut weight, mut state) = (0.7, [0.0; 2]);
+        let mut optimiser = optimiser(name, momentum, decay);
+        for (step, gradient) in [0.5, -0.2, 0.03, 1.5].into_iter().enumerate() {
+            let mut gradients = GradientsParams::new();
+            let value = Tensor::<2>::from_floats([[gradient as f32]], &Device::flex());
+            gradients.register(layer.weight.id, value);
+            layer = optimiser.step(0.1, layer, gradients);
+            weight = by_hand(step + 1, weight, gradient, &mut state);
+            let got = f64::from(layer.weight.val().into_scalar::<f32>());
+            assert!(
+                (got - weight).abs() < 2e-6,
+                "{name:?}, step {step}: {got}, {weight}"
+            );
+        }
+    }
+
+    const LR: f64 = 0.1;
+
+    fn adam(step: usize, weight: f64, gradient: f64, [m, v]: &mut [f64; 2]) -> f64 {
+        *m = 0.9 * *m + 0.1 * gradient;
+        *v = 0.999 * *v + 0.001 * gradient * gradient;
+        let m_hat = *m / (1.0 - 0.9f64.powi(step as i32));
+        let v_hat = *v / (1.0 - 0.999f64.powi(step as i32));
+        weight - LR * m_hat / (v_hat.sqrt() + 1e-8)
+    }
+
+    #[test]
+    fn optimisers_step_as_pytorch_documents() {
+        check(OptimiserName::Adam, 0.0, 0.0, adam);
+        check(OptimiserName::Adam, 0.0, 0.3, |step, w, g, state| {
+            adam(step, w, g + 0.3 * w, state)
+        });
+        check(OptimiserName::Adamw, 0.0, 0.3, |step, w, g, state| {
+            adam(step, w * (1.0 - LR * 0.3), g, state)
+        });
+        check(OptimiserName::Sgd, 0.0, 0.0, |_, w, g, _| w - LR * g);
+        check(OptimiserName::Sgd, 0.9, 0.3, |step, w, g, [buffer, _]| {
+            let g = g + 0.3 * w;
+            *buffer = if step == 1 { g } else { 0.9 * *buffer + g };
+            w - LR * *buffer
+        });
+    }
 }

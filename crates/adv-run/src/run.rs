@@ -255,7 +255,7 @@ pub fn create_folder(folder: &Path, spec: &RunSpec) -> Result<Files> {
     let files = Files {
         folder: folder.into(),
     };
-    if files.spec().exists() {
+    if files.holds_run() {
         bail!(UsageError(format!(
             "{} already holds a run: go on with `adv train --resume {}`, or choose another --out",
             folder.display(),

@@ -7,73 +7,29 @@ use common::{adv, bytes, data_dir, expect, names, result, same_run, text};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// A checkpoint after every mini-batch: most moments lie in the writing of one, or next to it.
-const DIGITS: [&str; 8] = [
-    "--take",
-    "300",
-    "--hold-out",
-    "60",
-    "--epochs",
-    "3",
-    "--checkpoint-seconds",
-    "0",
-];
+const SHORT: &str = "--take 300 --hold-out 60 --epochs 3 --checkpoint-seconds 0";
 
-const PGD: [&str; 10] = [
-    "--method",
-    "pgd",
-    "--steps",
-    "3",
-    "--optimiser",
-    "adamw",
-    "--weight-decay",
-    "0.01",
-    "--clip-norm",
-    "1",
-];
+const PGD: &str = "--method pgd --steps 3 --optimiser adamw --weight-decay 0.01 --clip-norm 1";
 
 /// FreeAT carries its delta from batch to batch; three replays a batch.
-const FREEAT: [&str; 10] = [
-    "--method",
-    "freeat",
-    "--m",
-    "3",
-    "--optimiser",
-    "sgd",
-    "--lr",
-    "0.05",
-    "--clip-norm",
-    "0.5",
-];
+const FREEAT: &str = "--method freeat --m 3 --optimiser sgd --lr 0.05 --clip-norm 0.5";
+
+/// 120 mini-batches, so that a signal after the first still finds it at work on a busy machine.
+const FREEAT_LONG: &str = "--method freeat --m 3 --batch 6";
 
 /// Dropout, whose masks must not depend on how often the program was started.
-const DROPOUT: [&str; 16] = [
-    "--dataset",
-    "mnist",
-    "--model",
-    "two_conv",
-    "--method",
-    "pgd",
-    "--steps",
-    "2",
-    "--optimiser",
-    "adamw",
-    "--batch",
-    "20",
-    "--clip-norm",
-    "1",
-    "--n",
-    "20",
-];
+const DROPOUT: &str = "--dataset mnist --model two_conv --method pgd --steps 2 --optimiser adamw --batch 20 \
+                       --clip-norm 1 --n 20";
 
 /// An undisturbed run and folders beside it for disturbed ones.
 struct Lab {
     root: TempDir,
-    settings: Vec<&'static str>,
+    settings: &'static str,
     undisturbed: PathBuf,
     /// How long the undisturbed run took, start of the program included.
     wall: Duration,
@@ -81,14 +37,16 @@ struct Lab {
 }
 
 impl Lab {
-    fn new(settings: &[&'static str]) -> Self {
-        let settings = [&DIGITS[..], settings].concat();
+    fn new(settings: &'static str) -> Self {
         let root = TempDir::new().expect("a folder");
-        let undisturbed = root.path().join("undisturbed");
         let begin = Instant::now();
-        expect(0, root.path(), &train(&settings, &undisturbed));
+        expect(
+            0,
+            root.path(),
+            &format!("train {SHORT} {settings} --out undisturbed"),
+        );
         Self {
-            undisturbed,
+            undisturbed: root.path().join("undisturbed"),
             wall: begin.elapsed(),
             settings,
             root,
@@ -100,14 +58,14 @@ impl Lab {
         self.root.path().join(name)
     }
 
-    /// Begins a run, or goes on with the one that is there.
-    fn go_on(&self, folder: &Path) -> Child {
+    /// Begins the run `name`, or goes on with what is there.
+    fn go_on(&self, name: &str) -> Child {
         // Killed before it wrote its spec, a run has not begun.
-        let args = match folder.join("spec.toml").exists() {
-            true => vec!["train", "--resume", path(folder)],
-            false => train(&self.settings, folder),
+        let line = match self.folder(name).join("spec.toml").exists() {
+            true => format!("train --resume {name}"),
+            false => format!("train {SHORT} {} --out {name}", self.settings),
         };
-        adv(self.root.path(), &args)
+        adv(self.root.path(), &line)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -115,10 +73,11 @@ impl Lab {
     }
 
     /// Goes on to the end, and compares.
-    fn finish(&self, folder: &Path, what: &str) {
-        let out = self.go_on(folder).wait_with_output().expect("adv ends");
+    fn finish(&self, name: &str, what: &str) {
+        let out = self.go_on(name).wait_with_output().expect("adv ends");
         assert!(out.status.success(), "{what}: {}", text(&out.stderr));
-        same_run(&self.undisturbed, folder, what);
+        let folder = self.folder(name);
+        same_run(&self.undisturbed, &folder, what);
         // The event files, one a session, are the only files that a run leaves beside those of an undisturbed one.
         let lasting = |folder: &Path| {
             let mut names = names(folder);
@@ -127,7 +86,7 @@ impl Lab {
         };
         assert_eq!(
             lasting(&self.undisturbed),
-            lasting(folder),
+            lasting(&folder),
             "{what}: files left over"
         );
     }
@@ -136,9 +95,9 @@ impl Lab {
     fn kill_at_random(&mut self, kills: usize) {
         let mut done = 0;
         for run in 0.. {
-            let folder = self.folder(&format!("random-{run}"));
+            let name = format!("random-{run}");
             while done < kills {
-                let mut child = self.go_on(&folder);
+                let mut child = self.go_on(&name);
                 let share = self.rng.next_u32() as f64 / u32::MAX as f64;
                 std::thread::sleep(self.wall.mul_f64(0.6 * share));
                 if child.try_wait().expect("a state").is_some() {
@@ -147,7 +106,7 @@ impl Lab {
                 kill(&mut child);
                 done += 1;
             }
-            self.finish(&folder, &format!("{:?}, run {run}, {done} kills", self.settings));
+            self.finish(&name, &format!("{}, run {run}, {done} kills", self.settings));
             if done == kills {
                 return;
             }
@@ -164,7 +123,7 @@ impl Lab {
                 break;
             }
             let skip = self.rng.next_u32() % 3;
-            let mut child = self.go_on(&folder);
+            let mut child = self.go_on("in-writes");
             let own = format!("checkpoint.bpk.{}-", child.id());
             let scratch = || {
                 let mut names = names(&folder).into_iter();
@@ -198,16 +157,8 @@ impl Lab {
             }
         }
         assert_eq!(done, kills, "kills in writes");
-        self.finish(&folder, "killed in writes");
+        self.finish("in-writes", "killed in writes");
     }
-}
-
-fn path(folder: &Path) -> &str {
-    folder.to_str().expect("a plain path")
-}
-
-fn train<'a>(settings: &[&'a str], folder: &'a Path) -> Vec<&'a str> {
-    [&["train"], settings, &["--out", path(folder)]].concat()
 }
 
 /// SIGKILL: nothing of the program runs after it.
@@ -216,12 +167,11 @@ fn kill(child: &mut Child) {
     child.wait().expect("ended");
 }
 
-fn interrupt(child: Child) -> Output {
+fn signal(child: &Child, name: &str) {
     let sent = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
+        .args([name, &child.id().to_string()])
         .status();
     assert!(sent.expect("kill runs").success());
-    child.wait_with_output().expect("adv ends")
 }
 
 fn wait_for(file: &Path) {
@@ -234,14 +184,14 @@ fn wait_for(file: &Path) {
 
 #[test]
 fn pgd_killed_at_any_moment_ends_the_same() {
-    let mut lab = Lab::new(&PGD);
+    let mut lab = Lab::new(PGD);
     lab.kill_at_random(10);
     lab.kill_in_writes(5);
 }
 
 #[test]
 fn freeat_killed_at_any_moment_ends_the_same() {
-    let mut lab = Lab::new(&FREEAT);
+    let mut lab = Lab::new(FREEAT);
     lab.kill_at_random(10);
     lab.kill_in_writes(5);
 }
@@ -249,45 +199,45 @@ fn freeat_killed_at_any_moment_ends_the_same() {
 #[test]
 fn dropout_killed_at_any_moment_ends_the_same() {
     if data_dir().is_some() {
-        Lab::new(&DROPOUT).kill_at_random(4);
+        Lab::new(DROPOUT).kill_at_random(4);
     }
 }
 
 #[test]
 fn killed_before_its_first_checkpoint_a_run_begins_anew_in_its_folder() {
-    let lab = Lab::new(&FREEAT);
-    let folder = lab.folder("early");
-    let mut child = lab.go_on(&folder);
+    let lab = Lab::new(FREEAT);
+    const NAME: &str = "early";
+    let folder = lab.folder(NAME);
+    let mut child = lab.go_on(NAME);
     wait_for(&folder.join("spec.toml"));
     kill(&mut child);
     // On a machine under load the first mini-batch may have come first.
     let _ = std::fs::remove_file(folder.join("checkpoint.bpk"));
-    lab.finish(&folder, "killed before the first checkpoint");
+    lab.finish(NAME, "killed before the first checkpoint");
 }
 
 #[test]
 fn ctrl_c_saves_and_says_how_to_go_on() {
-    let lab = Lab::new(&FREEAT);
-    let folder = lab.folder("interrupted");
-    let child = lab.go_on(&folder);
+    let lab = Lab::new(FREEAT_LONG);
+    const NAME: &str = "interrupted";
+    let folder = lab.folder(NAME);
+    let child = lab.go_on(NAME);
     wait_for(&folder.join("checkpoint.bpk"));
-    let out = interrupt(child);
+    signal(&child, "-INT");
+    let out = child.wait_with_output().expect("adv ends");
     let stderr = text(&out.stderr);
     assert_eq!(out.status.code(), Some(1), "{stderr}");
-    assert!(
-        stderr.contains(&format!("adv train --resume {}", folder.display())),
-        "{stderr}"
-    );
+    assert!(stderr.contains("adv train --resume interrupted"), "{stderr}");
     assert!(out.stdout.is_empty() && !folder.join("result.json").exists());
-    lab.finish(&folder, "interrupted");
+    lab.finish(NAME, "interrupted");
 }
 
 #[test]
 fn a_finished_run_resumed_gives_its_result_again() {
-    let lab = Lab::new(&FREEAT);
+    let lab = Lab::new(FREEAT);
     let before = bytes(lab.undisturbed.join("result.json"));
-    let args = ["train", "--resume", path(&lab.undisturbed), "--json"];
-    let (stdout, stderr) = expect(0, lab.root.path(), &args);
+    let again = "train --resume undisturbed --json";
+    let (stdout, stderr) = expect(0, lab.root.path(), again);
     assert!(stderr.contains("finished already"), "{stderr}");
     let printed: serde_json::Value = serde_json::from_str(&stdout).expect("JSON");
     assert_eq!(
@@ -302,14 +252,14 @@ fn a_finished_run_resumed_gives_its_result_again() {
     for name in ["result.json", "report.html", "last.safetensors"] {
         std::fs::remove_file(lab.undisturbed.join(name)).expect("removed");
     }
-    expect(0, lab.root.path(), &args);
+    expect(0, lab.root.path(), again);
     assert_eq!(expected, result(&lab.undisturbed));
     assert!(weights == bytes(lab.undisturbed.join("last.safetensors")));
 }
 
 #[test]
 fn a_damaged_checkpoint_is_refused() {
-    let lab = Lab::new(&FREEAT);
+    let lab = Lab::new(FREEAT);
     std::fs::remove_file(lab.undisturbed.join("result.json")).expect("removed");
     let file = lab.undisturbed.join("checkpoint.bpk");
     let good = bytes(&file);
@@ -334,25 +284,68 @@ fn a_damaged_checkpoint_is_refused() {
         ),
     ] {
         std::fs::write(&file, damaged).expect("written");
-        let (stdout, stderr) = expect(1, lab.root.path(), &["train", "--resume", path(&lab.undisturbed)]);
+        let (stdout, stderr) = expect(1, lab.root.path(), "train --resume undisturbed");
         let named = stderr.contains("checkpoint.bpk") && stderr.contains("start the run anew");
         assert!(named && !stderr.contains("bug in adv"), "{what}: {stderr}");
         assert!(stdout.is_empty(), "{what}: {stdout}");
     }
     std::fs::write(&file, &good).expect("written");
-    expect(0, lab.root.path(), &["train", "--resume", path(&lab.undisturbed)]);
+    expect(0, lab.root.path(), "train --resume undisturbed");
 }
 
 #[test]
 fn the_number_of_threads_changes_nothing() {
-    let lab = Lab::new(&PGD);
+    let lab = Lab::new(PGD);
     for threads in ["1", "2", "5"] {
         let folder = lab.folder(threads);
-        let out = adv(lab.root.path(), &train(&lab.settings, &folder))
+        let line = format!("train {SHORT} {PGD} --out {threads}");
+        let out = adv(lab.root.path(), &line)
             .env("RAYON_NUM_THREADS", threads)
             .output()
             .expect("adv ends");
         assert!(out.status.success(), "{}", text(&out.stderr));
         same_run(&lab.undisturbed, &folder, &format!("{threads} threads"));
     }
+}
+
+#[test]
+fn a_killed_comparison_goes_on_with_the_same_command() {
+    let root = TempDir::new().expect("a folder");
+    let line = |out: &str| format!("compare --methods standard,free-2 {SHORT} --n 40 --out {out}");
+    expect(0, root.path(), &line("undisturbed"));
+    for (index, file) in ["standard/checkpoint.bpk", "free-2/checkpoint.bpk"]
+        .into_iter()
+        .enumerate()
+    {
+        let out = format!("killed-{index}");
+        let mut child = adv(root.path(), &line(&out))
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("adv starts");
+        wait_for(&root.path().join(&out).join(file));
+        kill(&mut child);
+        expect(0, root.path(), &line(&out));
+        for method in ["standard", "free-2"] {
+            let folder = |out: &str| root.path().join(out).join(method);
+            same_run(
+                &folder("undisturbed"),
+                &folder(&out),
+                &format!("{method}, killed at {file}"),
+            );
+        }
+    }
+}
+
+#[test]
+fn a_run_at_work_is_left_alone() {
+    let lab = Lab::new(FREEAT_LONG);
+    let mut child = lab.go_on("busy");
+    wait_for(&lab.folder("busy").join("checkpoint.bpk"));
+    // Asleep it holds the folder for as long as the second one needs.
+    signal(&child, "-STOP");
+    let (_, stderr) = expect(1, lab.root.path(), "train --resume busy");
+    signal(&child, "-CONT");
+    assert!(stderr.contains("another adv is at work in busy"), "{stderr}");
+    assert!(child.wait().expect("ended").success());
+    same_run(&lab.undisturbed, &lab.folder("busy"), "disturbed by a second adv");
 }

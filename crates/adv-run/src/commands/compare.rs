@@ -28,7 +28,7 @@ pub(super) fn run(args: CompareArgs, line: &str, stop: &AtomicBool) -> Result<Do
         let known = Files {
             folder: folder.clone(),
         };
-        let files = if known.spec().exists() {
+        let files = if known.holds_run() {
             same_run(known, entry)?
         } else {
             create_folder(&folder, &entry.spec)?

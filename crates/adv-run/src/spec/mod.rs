@@ -177,6 +177,9 @@ impl RunSpec {
     }
 
     fn check(&self) -> Result<(), UsageError> {
+        // First: a radius that is wrong here is wrong in the evaluation too, but was given as --eps.
+        crate::methods::build(&self.method)
+            .map_err(|error| UsageError(format!("method {}: {error}", self.method.name)))?;
         let positive = |value: f64| value.is_finite() && value > 0.0;
         let rules = [
             (positive(self.epochs), "--epochs must be a positive number"),
@@ -202,8 +205,8 @@ impl RunSpec {
             ),
             (self.evaluation.n > 0, "--n must be at least 1"),
             (
-                self.checkpoint_seconds >= 0.0,
-                "--checkpoint-seconds must be at least 0",
+                (0.0..=1e9).contains(&self.checkpoint_seconds),
+                "--checkpoint-seconds must be at least 0 and at most 1e9",
             ),
             (
                 self.method.name.allows(self.method.norm),
@@ -213,8 +216,6 @@ impl RunSpec {
         if let Some((_, text)) = rules.into_iter().find(|(holds, _)| !holds) {
             return Err(UsageError(text.into()));
         }
-        crate::methods::build(&self.method)
-            .map_err(|error| UsageError(format!("method {}: {error}", self.method.name)))?;
         Ok(())
     }
 
@@ -233,7 +234,7 @@ impl RunSpec {
             data_dir: given.data_dir.clone(),
             take: self.take,
             hold_out: Some(self.hold_out),
-            norm: uses.ball.then_some(m.norm),
+            norm: Some(m.norm),
             eps: Some(m.eps),
             step: uses.ball.then_some(m.step),
             steps: uses.steps.then_some(m.steps),

@@ -65,6 +65,12 @@ impl Files {
         self.file("report.html")
     }
 
+    /// Whether training has begun here. A spec alone may come from an attempt that failed before, at a network too
+    /// large for the images or a missing data set.
+    pub fn holds_run(&self) -> bool {
+        self.metrics().exists()
+    }
+
     /// Makes this process the only one that works in the folder, as long as the returned value lives, and clears
     /// away the scratch files of one that was killed while it wrote.
     pub fn claim(&self) -> anyhow::Result<File> {

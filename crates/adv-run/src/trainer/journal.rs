@@ -22,17 +22,12 @@ pub struct Journal {
 impl Journal {
     /// Begins the curves, or takes them up after mini-batch `done`.
     pub fn open(files: &Files, done: u64) -> Result<Self> {
-        let (csv, events) = if done == 0 {
-            (
-                MetricsCsv::create(&files.metrics(), &COLUMNS)?,
-                EventWriter::create(&files.folder)?,
-            )
-        } else {
-            (
-                MetricsCsv::resume(&files.metrics(), &COLUMNS, done)?,
-                EventWriter::resume(&files.folder, done)?,
-            )
+        let csv = match done {
+            0 => MetricsCsv::create(&files.metrics(), &COLUMNS)?,
+            done => MetricsCsv::resume(&files.metrics(), &COLUMNS, done)?,
         };
+        // Also at the very beginning: a run killed before its first checkpoint left events of steps that come again.
+        let events = EventWriter::resume(&files.folder, done)?;
         Ok(Self { csv, events })
     }
 
@@ -93,5 +88,40 @@ impl History {
             }
         }
         Ok(history)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trainer::Validation;
+
+    #[test]
+    fn curves_come_back_as_they_went_and_stop_at_the_checkpoint() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let files = Files {
+            folder: folder.path().into(),
+        };
+        let mut journal = Journal::open(&files, 0).expect("begun");
+        let validation = Validation {
+            clean: 0.75,
+            robust: 0.5,
+        };
+        journal.batch(1, 0.5, 2.25, None).expect("written");
+        journal.batch(2, 1.0, 1.0 / 3.0, Some(0.1)).expect("written");
+        journal.validation(2, 1.0, validation).expect("written");
+        journal.batch(3, 1.5, 0.125, None).expect("written");
+        journal.sync().expect("on the disk");
+        let expected = History {
+            loss: vec![(0.5, 2.25), (1.0, 1.0 / 3.0), (1.5, 0.125)],
+            clean: vec![(1.0, 0.75)],
+            robust: vec![(1.0, 0.5)],
+        };
+        assert_eq!(History::read(&files).expect("read"), expected);
+
+        drop(Journal::open(&files, 2).expect("resumed"));
+        let mut shorter = expected;
+        shorter.loss.pop();
+        assert_eq!(History::read(&files).expect("read"), shorter);
     }
 }

@@ -62,6 +62,13 @@ pub fn train<const D: usize, T: Task<D>>(
     let clip = plan.optim.clip_norm.map(MaxNorm::new).transpose()?;
     let per_epoch = plan.batches.batches_per_epoch() as u64;
     let updates_in_all = plan.total * method.replays() as u64;
+    if state.batches > plan.total {
+        bail!(
+            "the checkpoint holds {} mini-batches, the spec asks for {}: was spec.toml changed?",
+            state.batches,
+            plan.total
+        );
+    }
     let mut saved = Instant::now();
 
     for host in prefetched(task, plan, state.batches)? {

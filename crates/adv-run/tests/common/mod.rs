@@ -3,37 +3,31 @@
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
-/// The program with arguments, in a folder where it may leave files.
-pub fn adv(folder: &Path, args: &[&str]) -> Command {
+/// The program with arguments separated by spaces, in a folder where it may leave files.
+pub fn adv(folder: &Path, line: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_adv"));
-    command.current_dir(folder).args(args);
+    command.current_dir(folder).args(line.split_whitespace());
     command
 }
 
-/// Runs the program to its end.
-pub fn output(folder: &Path, args: &[&str]) -> Output {
-    adv(folder, args).output().expect("adv starts")
-}
-
 /// Runs the program, which must exit with `code`; gives stdout and stderr.
-pub fn expect(code: i32, folder: &Path, args: &[&str]) -> (String, String) {
-    let out = output(folder, args);
+pub fn expect(code: i32, folder: &Path, line: &str) -> (String, String) {
+    let out = adv(folder, line).output().expect("adv starts");
     let (stdout, stderr) = (text(&out.stdout), text(&out.stderr));
     assert_eq!(
         out.status.code(),
         Some(code),
-        "adv {args:?}\nstdout: {stdout}\nstderr: {stderr}"
+        "adv {line}\nstdout: {stdout}\nstderr: {stderr}"
     );
     (stdout, stderr)
 }
 
-/// Runs the program with `--json` at the end; its stdout must be one JSON object on one line.
-pub fn json(folder: &Path, args: &[&str]) -> Value {
-    let args: Vec<&str> = args.iter().copied().chain(["--json"]).collect();
-    let (stdout, _) = expect(0, folder, &args);
-    assert_eq!(stdout.lines().count(), 1, "adv {args:?}: {stdout}");
+/// Runs the program with `--json`; its stdout must be one JSON object on one line.
+pub fn json(folder: &Path, line: &str) -> Value {
+    let (stdout, _) = expect(0, folder, &format!("{line} --json"));
+    assert_eq!(stdout.lines().count(), 1, "adv {line}: {stdout}");
     let value: Value = serde_json::from_str(&stdout).expect("JSON");
     assert!(value.is_object(), "{stdout}");
     value
