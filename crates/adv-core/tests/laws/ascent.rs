@@ -13,7 +13,7 @@ use burn::tensor::Tensor;
 use rand_chacha::rand_core::Rng;
 
 /// The laws of this file.
-pub const LAWS: [(&str, super::Law); 10] = [
+pub const LAWS: [(&str, super::Law); 12] = [
     ("FGSM is one step of PGD", fgsm_is_one_step_of_pgd),
     ("delta is zero outside the mask", delta_is_zero_outside_the_mask),
     (
@@ -38,6 +38,14 @@ pub const LAWS: [(&str, super::Law); 10] = [
     (
         "gradients are those of the closed form",
         gradients_are_those_of_the_closed_form,
+    ),
+    (
+        "momentum does not see scales",
+        momentum_does_not_see_the_scale_of_a_gradient,
+    ),
+    (
+        "a clamp passes gradients at its bounds",
+        a_clamp_passes_gradients_at_its_bounds,
     ),
 ];
 
@@ -440,4 +448,61 @@ pub fn gradients_are_those_of_the_closed_form(rig: &Rig, case: &Case) {
     let found = toy::gradients(&model, &pass.gradients);
     close("weights", &found[0], &values(&weights), 1e-5);
     assert_eq!(Axes::default(), Axes::Sample);
+}
+
+/// Momentum averages gradients over their mean size, sample by sample: a confident sample counts as much as another.
+pub fn momentum_does_not_see_the_scale_of_a_gradient(rig: &Rig, case: &Case) {
+    let clean = case.pixels(rig);
+    let batch = Batch::new(clean.clone(), &());
+    let mut first_only = [1; 4];
+    first_only[0] = case.batch;
+    for rule in rules() {
+        let spec = PerturbationSpec {
+            rule,
+            momentum: Some(0.9),
+            ..*Perturbation::pgd(10.0, case.step(), 2).unwrap().spec()
+        };
+        let perturbation = spec.check().unwrap();
+        let climb = |scale: f64| {
+            let rng = &mut case.rng(63);
+            let mut carried = None;
+            let mut delta = clean.zeros_like();
+            for _ in 0..2 {
+                // Another factor for every sample, of the first gradient only.
+                let gradient = toy::normal(rng, clean.dims(), 1.0, &rig.device);
+                let powers = toy::uniform(rng, first_only, [-1.0, 1.0], &rig.device);
+                let factor = match carried {
+                    None => powers.mul_scalar(scale.ln()).exp(),
+                    Some(_) => powers.ones_like(),
+                };
+                delta = perturbation.step(&batch, delta, gradient * factor, &mut carried);
+            }
+            values(&delta)
+        };
+        close(&format!("{rule:?}"), &climb(1.0), &climb(1e4), 1e-5);
+    }
+    // m = g / mean|g|: the first raw step has a mean size of one step.
+    let raw = PerturbationSpec {
+        ball: Ball::Unbounded,
+        rule: StepRule::Raw,
+        momentum: Some(0.9),
+        ..*Perturbation::pgd(1.0, case.step(), 1).unwrap().spec()
+    };
+    let gradient = toy::normal(&mut case.rng(64), clean.dims(), 1e-6, &rig.device);
+    let raw = raw.check().unwrap();
+    let delta = values(&raw.step(&batch, clean.zeros_like(), gradient, &mut None));
+    for sample in delta.chunks(case.side * case.side) {
+        let mean = sample.iter().map(|v| f64::from(v.abs())).sum::<f64>() / sample.len() as f64;
+        assert!((mean / case.step() - 1.0).abs() < 1e-5, "{mean}");
+    }
+}
+
+/// The derivative of the clamp is 1 inside the range and at its bounds, 0 outside.
+pub fn a_clamp_passes_gradients_at_its_bounds(rig: &Rig, _case: &Case) {
+    let range = ValueRange::new(-1.0, 2.0).unwrap();
+    let input = toy::tensor(vec![-1.5, -1.0, 0.0, 2.0, 2.5], [1, 5], &rig.device);
+    let gradient = toy::tensor(vec![7.0; 5], [1, 5], &rig.device);
+    let passed = range.backward_clamp(input.clone(), gradient);
+    assert_eq!(values(&passed), [0.0, 7.0, 7.0, 7.0, 0.0]);
+    assert_eq!(values(&range.clamp(input)), [-1.0, -1.0, 0.0, 2.0, 2.0]);
 }

@@ -9,12 +9,16 @@ use adv_core::{Batch, Carried, FreeAt, Ledger, Standard, TrainingMethod, ValueRa
 use burn::tensor::Tensor;
 
 /// The laws of this file.
-pub const LAWS: [(&str, super::Law); 3] = [
+pub const LAWS: [(&str, super::Law); 4] = [
     ("FreeAT trains at the old delta", free_at_trains_at_the_old_delta),
     ("FreeAT's delta survives the batch", the_delta_survives_the_batch),
     (
         "FreeAT keeps the slots of a short batch",
         a_short_batch_uses_the_first_slots,
+    ),
+    (
+        "FreeAT's delta stays where the input is clipped",
+        what_is_clipped_does_not_move,
     ),
 ];
 
@@ -122,4 +126,26 @@ pub fn a_short_batch_uses_the_first_slots(rig: &Rig, case: &Case) {
         assert_ne!(left[..used], slots[..used], "the first slots moved");
         slots = left;
     }
+}
+
+/// Where `clean + delta` lies outside the value range the gradient is blocked, so delta stays; elsewhere it moves.
+pub fn what_is_clipped_does_not_move(rig: &Rig, case: &Case) {
+    let model = recorder(rig, case);
+    let labels = labels(case.batch, &rig.device);
+    let clean = case.pixels(rig);
+    let batch = Batch::new(clean.clone(), &labels);
+    let method = FreeAt::new(1, case.radius, Some(ValueRange::UNIT)).unwrap();
+    let method = method.with_step(case.radius / 4.0).unwrap();
+    let carried = &mut Carried::default();
+    let (_, before) = replay(&method, &model, &batch, carried, case);
+    let (_, after) = replay(&method, &model, &batch, carried, case);
+    let mut moved = false;
+    for ((clean, before), after) in values(&clean).iter().zip(&before).zip(&after) {
+        if (0.0..=1.0).contains(&(clean + before)) {
+            moved |= before != after;
+        } else {
+            assert_eq!(before, after, "at {clean}");
+        }
+    }
+    assert!(moved);
 }
