@@ -356,7 +356,7 @@ fn views_are_taken() {
     let x = random([6, 5, 4, 3], 1, &device).permute([3, 2, 0, 1]);
     let w = random([2, 2, 4, 8], 2, &device)
         .permute([3, 2, 1, 0])
-        .slice([1..6]);
+        .slice_dim(0, 1..6);
     let options = ConvOptions::new([1, 1], [1, 1], [1, 1], 1);
     let reference = module::conv2d(x.clone(), w.clone(), None, options);
     assert_close(
@@ -371,7 +371,7 @@ fn views_are_taken() {
         &values(reference),
     );
     assert_close("relu", &values(relu(x.clone())), &values(activation::relu(x)));
-    let x = random([9, 6], 1, &device).transpose().slice([1..4]);
+    let x = random([9, 6], 1, &device).transpose().slice_dim(0, 1..4);
     let w = random([5, 9], 1, &device).transpose();
     let reference = module::linear(x.clone(), w.clone(), None);
     assert_close("linear", &values(linear(x, w, None)), &values(reference));

@@ -224,8 +224,8 @@ impl FlatGemm<'_> {
         let step = V * S::F32_LANES;
         let k = self.cols.len();
         let mut weights = [self.weights; C];
-        for c in 0..C {
-            weights[c] = &self.weights[c * k..(c + 1) * k];
+        for (row, weights) in weights.iter_mut().zip(self.weights.chunks_exact(k)) {
+            *row = weights;
         }
         for f in (0..len).step_by(step) {
             let mut acc = [[simd.splat_f32s(0.0); V]; C];
@@ -238,9 +238,9 @@ impl FlatGemm<'_> {
                     }
                 }
             }
-            for c in 0..C {
-                let (out, _) = S::as_mut_simd_f32s(&mut self.out[c * len + f..][..step]);
-                out.copy_from_slice(&acc[c]);
+            for (acc, out) in acc.iter().zip(self.out.chunks_exact_mut(len)) {
+                let (out, _) = S::as_mut_simd_f32s(&mut out[f..f + step]);
+                out.copy_from_slice(acc);
             }
         }
     }

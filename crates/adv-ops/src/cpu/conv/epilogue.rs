@@ -80,37 +80,30 @@ pub(super) fn spread(block: &Block, grad: &OutputGrad, b: usize, frame: Frame, b
     buffer.resize(block.conv.c_out * frame.plane, 0.0);
     let [_, channels, h, w] = block.output_shape();
     let image = b * channels * h * w..(b + 1) * channels * h * w;
-    let places: Vec<usize> = match &block.pool {
-        Some(window) => (0..window.window())
-            .map(|place| window.at(place, frame.width))
-            .collect(),
-        None => Vec::new(),
+    let values = &grad.values[image.clone()];
+    // Without a ReLU nothing is masked, and the second factor is of no account.
+    let output = if block.relu {
+        &grad.output[image.clone()]
+    } else {
+        values
     };
-    let mut rows = grad.values[image.clone()].chunks_exact(w);
-    let mut outputs = grad.output.get(image.clone()).unwrap_or_default().chunks_exact(w);
-    let mut choices = grad.choice.get(image).unwrap_or_default().chunks_exact(w);
-    for plane in buffer.chunks_exact_mut(frame.plane) {
-        for (y, row) in rows.by_ref().take(h).enumerate() {
-            let output = if block.relu {
-                outputs.next().unwrap_or_default()
-            } else {
-                row
-            };
-            let values = row
-                .iter()
-                .zip(output)
-                .map(|(&g, &y)| if block.relu { masked(g, y) } else { g });
-            let Some(window) = &block.pool else {
-                let to = &mut plane[frame.origin + y * frame.width..][..w];
-                to.iter_mut().zip(values).for_each(|(to, value)| *to = value);
-                continue;
-            };
-            let [sy, sx] = window.stride();
-            let to = &mut plane[frame.origin + y * sy * frame.width..];
-            let choice = choices.next().unwrap_or_default();
-            for (x, (value, &choice)) in values.zip(choice).enumerate() {
-                to[x * sx + places[choice as usize]] += value;
+    let rows = values.chunks_exact(w).zip(output.chunks_exact(w));
+    let Some(window) = &block.pool else {
+        for (i, (row, output)) in rows.enumerate() {
+            let to = &mut buffer[i / h * frame.plane + frame.origin + i % h * frame.width..][..w];
+            for (to, (&value, &y)) in to.iter_mut().zip(row.iter().zip(output)) {
+                *to = if block.relu { masked(value, y) } else { value };
             }
+        }
+        return;
+    };
+    let places: Vec<usize> = (0..window.window()).map(|k| window.at(k, frame.width)).collect();
+    let [sy, sx] = window.stride();
+    let choices = grad.choice[image].chunks_exact(w);
+    for (i, ((row, output), choice)) in rows.zip(choices).enumerate() {
+        let to = &mut buffer[i / h * frame.plane + frame.origin + i % h * sy * frame.width..];
+        for (x, ((&value, &y), &k)) in row.iter().zip(output).zip(choice).enumerate() {
+            to[x * sx + places[k as usize]] += if block.relu { masked(value, y) } else { value };
         }
     }
 }
