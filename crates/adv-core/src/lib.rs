@@ -1,1 +1,33 @@
-//! Under construction.
+//! Adversarial perturbations and training methods for Burn, as values.
+#![doc = include_str!("../README.md")]
+#![doc = ""]
+#![doc = include_str!("../COST.md")]
+#![deny(missing_docs)]
+
+mod ball;
+mod error;
+pub mod gradients;
+mod ledger;
+mod noise;
+mod objective;
+mod passes;
+mod perturbation;
+mod range;
+mod start;
+mod step;
+mod train;
+
+pub use ball::{Axes, Ball, Norm, norms, unit};
+pub use error::{ParamError, PassError};
+pub use ledger::{Ledger, Phase};
+pub use noise::Noise;
+pub use objective::{AscentMode, Batch, Objective, Split};
+pub use passes::{InputPass, JointPass, Passes, SplitPass, WeightPass};
+pub use perturbation::{Ascent, Perturbation, PerturbationSpec};
+pub use range::{RangePolicy, ValueRange};
+pub use start::Start;
+pub use step::{StepRule, StepSize};
+pub use train::{
+    Adversarial, Carried, FirstLayer, FreeAt, FreeLb, PassReduction, Standard, TrainingMethod, Update, Yopo,
+    YopoParts,
+};

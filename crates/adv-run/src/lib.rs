@@ -1,1 +1,24 @@
-//! Under construction.
+//! The runner behind the command line `adv`: specs, the training loop, attacks that measure, reports.
+//!
+//! A thin layer over `adv-core`, `adv-models` and `adv-data`, and the only crate that knows which devices exist.
+#![deny(missing_docs)]
+
+pub mod attack;
+pub mod cli;
+pub mod commands;
+pub mod device;
+pub mod events;
+mod files;
+pub mod memory;
+pub mod methods;
+pub mod metrics_csv;
+pub mod optim;
+pub mod progress;
+pub mod report;
+mod report_of;
+pub mod result;
+pub mod run;
+pub mod spec;
+pub mod streams;
+pub mod trainer;
+pub mod usage;

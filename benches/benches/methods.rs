@@ -1,0 +1,69 @@
+//! Gradient calls (exact) and time per mini-batch, for every method, two networks and two batch sizes.
+//!
+//! One iteration is one mini-batch: all passes, all updates. Ids: `wong_cnn/pgd-7/b50`. Part of one is a filter:
+//! `cargo xtask bench -- madry_cnn/pgd`.
+
+use std::time::Duration;
+
+use adv_bench::{BATCHES, Method, NETS, TrainingStep, Workload, methods};
+use adv_models::Architecture;
+use adv_run::result::PassCounts;
+use criterion::{Criterion, SamplingMode};
+
+fn main() {
+    adv_run::memory::keep_freed_memory();
+    let mut criterion = Criterion::default().configure_from_args();
+    let methods = methods().expect("the runner's own numbers are valid");
+    print_calls(&methods);
+    for net in NETS {
+        let mut group = criterion.benchmark_group(net.name());
+        group
+            .sampling_mode(SamplingMode::Flat)
+            .sample_size(10)
+            .warm_up_time(Duration::from_millis(300))
+            .measurement_time(Duration::from_secs(2));
+        for (label, method) in &methods {
+            for batch in BATCHES {
+                // Made when a filter lets the bench run, and kept: criterion calls the closure once a sample.
+                let mut step = None;
+                group.bench_function(format!("{label}/b{batch}"), |bencher| {
+                    let step = step.get_or_insert_with(|| checked(net, method, batch));
+                    bencher.iter(|| step.run().expect("a training step"));
+                });
+            }
+        }
+    }
+    criterion.final_summary();
+}
+
+/// A step whose count was held against theory.
+fn checked(net: Architecture, method: &Method, batch: usize) -> TrainingStep<'_> {
+    let mut step = TrainingStep::new(net, method, batch).expect("a network for MNIST");
+    let counted = step.run().expect("a training step");
+    assert_eq!(counted, method.expected_cost(), "counted against theory");
+    step
+}
+
+/// What a mini-batch of each method costs. `checked` holds every row against the count before it is timed.
+fn print_calls(methods: &[(&str, Method)]) {
+    let share = |net| {
+        let work = Workload::new(net, 1).expect("a network for MNIST");
+        work.model.first_layer_share()
+    };
+    let shares = NETS.map(|net| (net.name(), share(net)));
+    println!(
+        "gradient calls per mini-batch, first-layer passes weighed by their share of the operations, and passes"
+    );
+    for (label, method) in methods {
+        let cost = method.expected_cost();
+        let calls = shares.map(|(net, share)| format!("{net} {:.3}", cost.gradient_calls(share)));
+        let passes: Vec<String> = PassCounts::from(cost)
+            .named()
+            .iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(what, count)| format!("{what} {count}"))
+            .collect();
+        println!("{label:10} {}: {}", calls.join(", "), passes.join(", "));
+    }
+    println!();
+}

@@ -1,0 +1,35 @@
+//! Training on clean data.
+
+use super::{Carried, TrainingMethod, Update};
+use crate::{Batch, Ledger, Noise, Objective, PassError, Passes};
+use burn::module::Module;
+
+/// The plain step: the gradients of the mean loss on the clean batch. The baseline of every comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Standard;
+
+impl<const D: usize, M: Objective<D> + Module> TrainingMethod<D, M> for Standard {
+    fn expected_cost(&self) -> Passes {
+        Passes {
+            forwards: 1,
+            full_backwards: 1,
+            updates: 1,
+            ..Passes::default()
+        }
+    }
+
+    fn gradients(
+        &self,
+        model: &M,
+        batch: &Batch<'_, D, M::Targets>,
+        _carried: &mut Carried<D>,
+        _noise: &mut dyn Noise,
+        ledger: &mut Ledger,
+    ) -> Result<Update, PassError> {
+        let pass = ledger.weight_gradients(model, batch.clean(), batch.targets(), 1.0)?;
+        Ok(Update {
+            gradients: pass.gradients,
+            losses: vec![pass.loss],
+        })
+    }
+}

@@ -1,0 +1,48 @@
+//! What the golden tests share: the stored set, the criteria, and the model of the set.
+
+pub mod changes;
+pub mod criterion;
+pub mod probe;
+pub mod set;
+pub mod table;
+
+use adv_core::Noise;
+use adv_models::{Architecture, ImageClassifier, build};
+use burn::tensor::Device;
+use set::{Array, Set};
+
+/// The device of the tests.
+pub fn device() -> Device {
+    Device::flex().autodiff()
+}
+
+/// `wong_cnn` with the weights of the set, read through a weight file of its own.
+pub fn model(set: &Set) -> ImageClassifier {
+    let x = set.tensor("x");
+    let classes = set.tensor("fc2.bias").values.len();
+    let shape = [x.shape[1], x.shape[2], x.shape[3]];
+    let model = build(Architecture::WongCnn, shape, classes, 0, &device()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("weights.safetensors");
+    set.write_weights(&file);
+    model.load_weights(&file).unwrap()
+}
+
+/// Stored numbers in place of a generator: the first ones that are asked for.
+pub struct StoredNoise(Array);
+
+impl StoredNoise {
+    pub fn new(values: Array) -> Self {
+        Self(values)
+    }
+}
+
+impl Noise for StoredNoise {
+    fn uniform(&mut self, out: &mut [f32]) {
+        out.copy_from_slice(&self.0.values[..out.len()]);
+    }
+
+    fn normal(&mut self, out: &mut [f32]) {
+        out.copy_from_slice(&self.0.values[..out.len()]);
+    }
+}

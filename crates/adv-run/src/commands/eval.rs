@@ -1,0 +1,181 @@
+//! `adv eval`.
+
+use super::show;
+use crate::attack::{AttackPlan, AttackReport, accuracy, evaluate};
+use crate::cli::EvalArgs;
+use crate::run::load_data;
+use crate::spec::{RunSpec, Settings};
+use crate::trainer::Files;
+use crate::usage::UsageError;
+use adv_core::{Ledger, Phase};
+use adv_data::ImageSet;
+use anyhow::{Context, Result};
+use burn::module::Module;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+pub(super) fn run(args: EvalArgs) -> Result<()> {
+    let (settings, weights) = source(&args)?;
+    let given = Settings {
+        dataset: args.dataset.clone(),
+        data_dir: args.data_dir.clone(),
+        device: args.device,
+        attack: args.attack.clone(),
+        eval_eps: args.eps,
+        eval_step: args.step,
+        n: args.n,
+        ..Settings::default()
+    };
+    let spec = RunSpec::resolve(given.over(settings))?;
+    let device = spec.device.open()?;
+    let test = load_data(&spec)?.test;
+    let model = adv_models::build(spec.model, test.shape(), test.classes().len(), 0, &device)
+        .map_err(|error| UsageError(format!("--model {}: {error}", spec.model)))?
+        .load_weights(&weights)?
+        .valid();
+
+    let mut ledger = Ledger::new();
+    let clean = accuracy(&model, &test, &device, &mut ledger);
+    let attacked = test.take(spec.evaluation.n);
+    let mut reports = Vec::new();
+    for name in &spec.evaluation.attacks {
+        let bar = indicatif::ProgressBar::new(attacked.len() as u64).with_message(name.to_string());
+        let plan = AttackPlan {
+            name: *name,
+            eps: spec.evaluation.eps,
+            step: spec.evaluation.step,
+            target: args.target,
+            seed: args.seed.unwrap_or(0),
+        };
+        reports.push(evaluate(
+            &model,
+            &attacked,
+            &plan,
+            &device,
+            &mut ledger,
+            |done| bar.set_position(done as u64),
+        )?);
+        bar.finish_and_clear();
+    }
+    if let Some(path) = &args.save_examples {
+        save_examples(path, &attacked, &reports)?;
+    }
+    let calls = ledger.total(Phase::Evaluation).input_backwards;
+    if args.json {
+        let attacks: BTreeMap<String, f64> = reports
+            .iter()
+            .map(|r| (r.name.to_string(), r.accuracy()))
+            .collect();
+        let json = serde_json::json!({
+            "weights": weights.display().to_string(),
+            "dataset": spec.dataset.to_string(),
+            "model": spec.model.to_string(),
+            "device": spec.device.to_string(),
+            "eps": spec.evaluation.eps,
+            "clean_accuracy": clean,
+            "clean_n": test.len(),
+            "attacks": attacks,
+            "attack_n": attacked.len(),
+            "gradient_calls": calls,
+        });
+        println!("{json}");
+        return Ok(());
+    }
+    let mut rows = vec![vec![
+        "clean".to_string(),
+        String::new(),
+        format!("{clean:.4}"),
+        test.len().to_string(),
+    ]];
+    rows.extend(reports.iter().map(|r| {
+        let detail = format!("eps {:.4}, step {:.4}", r.eps, r.step);
+        vec![
+            r.name.to_string(),
+            detail,
+            format!("{:.4}", r.accuracy()),
+            r.success.len().to_string(),
+        ]
+    }));
+    println!(
+        "{}",
+        show::table(
+            ["attack", "with", "accuracy", "images"]
+                .map(String::from)
+                .to_vec(),
+            rows
+        )
+    );
+    println!(
+        "weights: {}; {calls} gradient calls; network in eval mode",
+        weights.display()
+    );
+    Ok(())
+}
+
+/// The settings behind the weights, and the weights.
+fn source(args: &EvalArgs) -> Result<(Settings, PathBuf)> {
+    if let Some(folder) = &args.run {
+        let files = Files {
+            folder: folder.clone(),
+        };
+        let settings = Settings::read(&files.spec())
+            .map_err(|error| UsageError(format!("--run {}: {error:#}", folder.display())))?;
+        return Ok((settings, if args.best { files.best() } else { files.last() }));
+    }
+    let weights = args
+        .weights
+        .clone()
+        .ok_or_else(|| UsageError("give --run DIR or --weights F".into()))?;
+    Ok((
+        Settings {
+            model: args.model.clone(),
+            ..Settings::default()
+        },
+        weights,
+    ))
+}
+
+/// Writes `images`, `labels`, and for each attack `<name>/images` and `<name>/success`.
+fn save_examples(path: &Path, set: &ImageSet, reports: &[AttackReport]) -> Result<()> {
+    use safetensors::Dtype;
+    use safetensors::tensor::TensorView;
+    let indices: Vec<usize> = (0..set.len()).collect();
+    let [c, h, w] = set.shape();
+    let shape = vec![set.len(), c, h, w];
+    let floats = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
+    let labels: Vec<u8> = set
+        .labels(&indices)
+        .iter()
+        .flat_map(|v| v.to_le_bytes())
+        .collect();
+    let mut parts = vec![
+        (
+            "images".to_string(),
+            Dtype::F32,
+            shape.clone(),
+            floats(&set.pixels(&indices)),
+        ),
+        ("labels".to_string(), Dtype::I64, vec![set.len()], labels),
+    ];
+    for report in reports {
+        let success: Vec<u8> = report.success.iter().map(|met| u8::from(*met)).collect();
+        parts.push((
+            format!("{}/images", report.name),
+            Dtype::F32,
+            shape.clone(),
+            floats(&report.images),
+        ));
+        parts.push((
+            format!("{}/success", report.name),
+            Dtype::U8,
+            vec![set.len()],
+            success,
+        ));
+    }
+    let views = parts
+        .iter()
+        .map(|(name, dtype, shape, bytes)| Ok((name.clone(), TensorView::new(*dtype, shape.clone(), bytes)?)))
+        .collect::<Result<Vec<_>>>()?;
+    let bytes = safetensors::serialize(views, None).context("cannot serialise the examples")?;
+    crate::files::write_atomically(path, &bytes)
+}

@@ -1,0 +1,53 @@
+//! Tables on the terminal.
+
+use crate::result::RunResult;
+use comfy_table::presets::UTF8_BORDERS_ONLY;
+use comfy_table::{CellAlignment, ContentArrangement, Table};
+
+/// A table whose columns but the first are aligned right.
+pub(super) fn table(head: Vec<String>, rows: Vec<Vec<String>>) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(UTF8_BORDERS_ONLY)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(head);
+    table.add_rows(rows);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+/// Results of runs side by side.
+pub(super) fn results(rows: &[(String, &RunResult)]) -> Table {
+    let mut attacks: Vec<&String> = rows
+        .iter()
+        .flat_map(|(_, result)| result.attacks.keys())
+        .collect();
+    attacks.sort();
+    attacks.dedup();
+    let mut head = vec!["method".to_string(), "epochs".into(), "clean".into()];
+    head.extend(attacks.iter().map(|name| name.to_string()));
+    head.extend(["gradient calls".into(), "seconds".into()]);
+    let body = rows.iter().map(|(name, r)| {
+        let mut row = vec![
+            name.clone(),
+            format!("{:.4}", r.epochs)
+                .trim_end_matches('0')
+                .trim_end_matches('.')
+                .into(),
+            format!("{:.4}", r.clean_accuracy),
+        ];
+        row.extend(
+            attacks
+                .iter()
+                .map(|attack| r.attacks.get(*attack).map_or("-".into(), |a| format!("{a:.4}"))),
+        );
+        row.extend([
+            format!("{:.0}", r.ledger.gradient_calls),
+            format!("{:.1}", r.seconds),
+        ]);
+        row
+    });
+    table(head, body.collect())
+}

@@ -1,0 +1,123 @@
+//! `adv train`.
+
+use super::{Done, show};
+use crate::cli::TrainArgs;
+use crate::result::RunResult;
+use crate::run::{Finished, Outcome, create_folder, execute};
+use crate::spec::{MethodName, RunSpec, Settings};
+use crate::trainer::Files;
+use crate::usage::UsageError;
+use anyhow::{Context, Result};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+pub(super) fn run(args: TrainArgs, line: &str, stop: &AtomicBool) -> Result<Done> {
+    if let Some(folder) = &args.resume {
+        return resume(folder, &args, line, stop);
+    }
+    let untouched = args.settings == Settings::default() && args.spec.is_none() && args.out.is_none();
+    let settings = match &args.spec {
+        Some(path) => args
+            .settings
+            .clone()
+            .over(Settings::read(path).map_err(|error| UsageError(format!("{error:#}")))?),
+        None => args.settings.clone(),
+    };
+    // The first thing a new user runs: the adversarial network beside the standard one shows what it is all about.
+    let methods = if untouched {
+        vec![MethodName::Standard, MethodName::Pgd]
+    } else {
+        vec![settings.method.unwrap_or(MethodName::Pgd)]
+    };
+    let mut finished = Vec::new();
+    for method in methods {
+        let spec = RunSpec::resolve(Settings {
+            method: Some(method),
+            ..settings.clone()
+        })?;
+        let folder = args.out.clone().unwrap_or_else(|| unused_folder(&spec));
+        let files = create_folder(&folder, &spec)?;
+        match execute(&spec, &files, line, stop)? {
+            Outcome::Finished(done) => finished.push((files, done)),
+            Outcome::Interrupted => return Ok(interrupted(&files)),
+        }
+    }
+    print(&finished, args.json)
+}
+
+fn resume(folder: &Path, args: &TrainArgs, line: &str, stop: &AtomicBool) -> Result<Done> {
+    if args.settings != Settings::default() {
+        return Err(UsageError(
+            "--resume goes on with the run's own settings: leave the other flags out".into(),
+        )
+        .into());
+    }
+    let files = Files {
+        folder: folder.into(),
+    };
+    if !files.spec().exists() {
+        return Err(UsageError(format!(
+            "--resume {}: there is no {}",
+            folder.display(),
+            files.spec().display()
+        ))
+        .into());
+    }
+    if files.result().exists() {
+        eprintln!("{} is finished already; this is its result", folder.display());
+        let text = std::fs::read_to_string(files.result())
+            .with_context(|| format!("cannot read {}", files.result().display()))?;
+        let result: RunResult =
+            serde_json::from_str(&text).with_context(|| format!("in {}", files.result().display()))?;
+        return print_results(&[(result.method.clone(), &result)], &[files], args.json);
+    }
+    let spec = RunSpec::resolve(Settings::read(&files.spec())?)?;
+    match execute(&spec, &files, line, stop)? {
+        Outcome::Finished(done) => print(&[(files, done)], args.json),
+        Outcome::Interrupted => Ok(interrupted(&files)),
+    }
+}
+
+fn interrupted(files: &Files) -> Done {
+    eprintln!(
+        "stopped; all is saved. Go on with: adv train --resume {}",
+        files.folder.display()
+    );
+    Done::Interrupted
+}
+
+/// `runs/<dataset>-<method>-seed<seed>`, with a number behind it where that is taken.
+fn unused_folder(spec: &RunSpec) -> PathBuf {
+    let base = format!("{}-{}-seed{}", spec.dataset, spec.method.name, spec.seed);
+    let names = std::iter::once(base.clone()).chain((2..).map(|n| format!("{base}-{n}")));
+    let mut folders = names.map(|name| Path::new("runs").join(name));
+    folders.find(|folder| !folder.exists()).unwrap_or_default()
+}
+
+fn print(finished: &[(Files, Box<Finished>)], json: bool) -> Result<Done> {
+    let rows: Vec<(String, &RunResult)> = finished
+        .iter()
+        .map(|(_, done)| (done.result.method.clone(), &done.result))
+        .collect();
+    let files: Vec<Files> = finished.iter().map(|(files, _)| files.clone()).collect();
+    print_results(&rows, &files, json)
+}
+
+fn print_results(rows: &[(String, &RunResult)], files: &[Files], json: bool) -> Result<Done> {
+    if json {
+        let [.., (_, last)] = rows else {
+            return Ok(Done::Complete);
+        };
+        println!("{}", serde_json::to_string(last)?);
+        return Ok(Done::Complete);
+    }
+    println!("{}", show::results(rows));
+    println!("Accuracies of the last weights: clean on all test images, attacks on the first ones.");
+    for (files, (_, result)) in files.iter().zip(rows) {
+        for warning in &result.warnings {
+            println!("warning: {warning}");
+        }
+        println!("report: {}", files.report().display());
+    }
+    Ok(Done::Complete)
+}

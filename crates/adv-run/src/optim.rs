@@ -1,0 +1,132 @@
+//! Optimisers and learning-rate schedules of a run.
+
+use crate::spec::{OptimiserName, ScheduleName};
+use burn::optim::decay::WeightDecayConfig;
+use burn::optim::momentum::MomentumConfig;
+use burn::optim::{AdamConfig, AdamWConfig, ModuleOptimizer, SgdConfig};
+
+/// An optimiser with its state.
+pub fn optimiser(name: OptimiserName, momentum: f64, weight_decay: f64) -> ModuleOptimizer {
+    // Adam's epsilon as in the paper; Burn's default is 1e-5.
+    const EPSILON: f32 = 1e-8;
+    let decay = (weight_decay > 0.0).then(|| WeightDecayConfig::new(weight_decay as f32));
+    match name {
+        OptimiserName::Sgd => {
+            let momentum =
+                (momentum > 0.0).then(|| MomentumConfig::new().with_momentum(momentum).with_dampening(0.0));
+            SgdConfig::new()
+                .with_momentum(momentum)
+                .with_weight_decay(decay)
+                .init()
+        }
+        OptimiserName::Adam => AdamConfig::new()
+            .with_epsilon(EPSILON)
+            .with_weight_decay(decay)
+            .init(),
+        OptimiserName::Adamw => AdamWConfig::new()
+            .with_epsilon(EPSILON)
+            .with_weight_decay(weight_decay as f32)
+            .init(),
+    }
+}
+
+/// The learning rate of update `done + 1` of `total`, as a share of the peak.
+///
+/// A function of the position alone, so that a resumed run needs no state of it.
+pub fn rate_share(schedule: ScheduleName, done: u64, total: u64) -> f64 {
+    let t = (done + 1) as f64 / total.max(1) as f64;
+    match schedule {
+        ScheduleName::Constant => 1.0,
+        // 0 -> 1 over the first two fifths, then back to 0 (Wong et al. 2020).
+        ScheduleName::Triangular => {
+            const PEAK: f64 = 0.4;
+            if t <= PEAK {
+                t / PEAK
+            } else {
+                ((1.0 - t) / (1.0 - PEAK)).max(0.0)
+            }
+        }
+        ScheduleName::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * t.min(1.0)).cos()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schedules_have_their_published_shape() {
+        for (schedule, done, expected) in [
+            (ScheduleName::Constant, 7, 1.0),
+            (ScheduleName::Triangular, 0, 0.025),
+            (ScheduleName::Triangular, 39, 1.0),
+            (ScheduleName::Triangular, 69, 0.5),
+            (ScheduleName::Triangular, 99, 0.0),
+            (ScheduleName::Cosine, 49, 0.5),
+            (ScheduleName::Cosine, 99, 0.0),
+        ] {
+            let share = rate_share(schedule, done, 100);
+            assert!(
+                (share - expected).abs() < 1e-12,
+                "{schedule:?} at {done}: {share}"
+            );
+        }
+    }
+
+    /// One parameter under Burn's optimiser, and beside it what PyTorch's documentation says, in float64.
+    fn check(
+        name: OptimiserName,
+        momentum: f64,
+        decay: f64,
+        by_hand: impl Fn(usize, f64, f64, &mut [f64; 2]) -> f64,
+    ) {
+        use burn::module::Param;
+        use burn::nn::{Linear, LinearConfig};
+        use burn::optim::GradientsParams;
+        use burn::tensor::{Device, Tensor};
+        let device = Device::flex().autodiff();
+        let mut layer: Linear = LinearConfig::new(1, 1).with_bias(false).init(&device);
+        layer.weight = Param::from_tensor(Tensor::from_floats([[0.7]], &device));
+        let (mut weight, mut state) = (0.7, [0.0; 2]);
+        let mut optimiser = optimiser(name, momentum, decay);
+        for (step, gradient) in [0.5, -0.2, 0.03, 1.5].into_iter().enumerate() {
+            let mut gradients = GradientsParams::new();
+            let value = Tensor::<2>::from_floats([[gradient as f32]], &Device::flex());
+            gradients.register(layer.weight.id, value);
+            layer = optimiser.step(0.1, layer, gradients);
+            weight = by_hand(step + 1, weight, gradient, &mut state);
+            let got = f64::from(layer.weight.val().into_scalar::<f32>());
+            assert!(
+                (got - weight).abs() < 2e-6,
+                "{name:?}, step {step}: {got}, {weight}"
+            );
+        }
+    }
+
+    const LR: f64 = 0.1;
+
+    fn adam(step: usize, weight: f64, gradient: f64, [m, v]: &mut [f64; 2]) -> f64 {
+        *m = 0.9 * *m + 0.1 * gradient;
+        *v = 0.999 * *v + 0.001 * gradient * gradient;
+        let m_hat = *m / (1.0 - 0.9f64.powi(step as i32));
+        let v_hat = *v / (1.0 - 0.999f64.powi(step as i32));
+        weight - LR * m_hat / (v_hat.sqrt() + 1e-8)
+    }
+
+    #[test]
+    fn optimisers_step_as_pytorch_documents() {
+        check(OptimiserName::Adam, 0.0, 0.0, adam);
+        check(OptimiserName::Adam, 0.0, 0.3, |step, w, g, state| {
+            adam(step, w, g + 0.3 * w, state)
+        });
+        check(OptimiserName::Adamw, 0.0, 0.3, |step, w, g, state| {
+            adam(step, w * (1.0 - LR * 0.3), g, state)
+        });
+        check(OptimiserName::Sgd, 0.0, 0.0, |_, w, g, _| w - LR * g);
+        check(OptimiserName::Sgd, 0.9, 0.3, |step, w, g, [buffer, _]| {
+            let g = g + 0.3 * w;
+            *buffer = if step == 1 { g } else { 0.9 * *buffer + g };
+            w - LR * *buffer
+        });
+    }
+}

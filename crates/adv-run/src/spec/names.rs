@@ -1,0 +1,196 @@
+//! The names that a user chooses from.
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A training method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MethodName {
+    /// Clean data only.
+    Standard,
+    /// One sign step (Goodfellow et al. 2015).
+    Fgsm,
+    /// One step along the gradient under L2 (Miyato et al. 2017).
+    Fgm,
+    /// One sign step from a random start (Wong et al. 2020).
+    FgsmRs,
+    /// One sign step from strong noise, not projected (de Jorge et al. 2022).
+    NFgsm,
+    /// K projected steps (Madry et al. 2018).
+    Pgd,
+    /// m replays of every mini-batch (Shafahi et al. 2019).
+    #[value(name = "freeat")]
+    #[serde(rename = "freeat")]
+    FreeAt,
+    /// m full passes with n first-layer steps each (Zhang et al. 2019).
+    Yopo,
+    /// K passes whose gradients are averaged (Zhu et al. 2020).
+    #[value(name = "freelb")]
+    #[serde(rename = "freelb")]
+    FreeLb,
+}
+
+/// Which settings a method uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Uses {
+    /// A norm and a step size.
+    pub ball: bool,
+    /// `--steps`.
+    pub steps: bool,
+    /// `--m`.
+    pub m: bool,
+    /// `--n-inner` and `--first-layer`.
+    pub n_inner: bool,
+    /// `--noise`.
+    pub noise: bool,
+    /// `--start`.
+    pub start: bool,
+    /// `--clean-share` and `--ascent-mode`.
+    pub clean_share: bool,
+}
+
+impl MethodName {
+    /// All methods, in the order of the tables.
+    pub const ALL: [MethodName; 9] = [
+        MethodName::Standard,
+        MethodName::Fgsm,
+        MethodName::Fgm,
+        MethodName::FgsmRs,
+        MethodName::NFgsm,
+        MethodName::Pgd,
+        MethodName::FreeAt,
+        MethodName::Yopo,
+        MethodName::FreeLb,
+    ];
+
+    /// Which settings the method uses.
+    pub fn uses(self) -> Uses {
+        use MethodName::*;
+        Uses {
+            ball: self != Standard,
+            steps: matches!(self, Pgd | FreeLb),
+            m: matches!(self, FreeAt | Yopo),
+            n_inner: self == Yopo,
+            noise: self == NFgsm,
+            start: self == Pgd,
+            clean_share: matches!(self, Fgsm | Fgm | FgsmRs | NFgsm | Pgd),
+        }
+    }
+
+    /// Whether the method exists under this norm.
+    pub fn allows(self, norm: NormName) -> bool {
+        match self {
+            MethodName::Standard | MethodName::Pgd | MethodName::FreeLb => true,
+            MethodName::Fgm => norm == NormName::L2,
+            _ => norm == NormName::Linf,
+        }
+    }
+
+    /// Whether a single step makes the training perturbation: such training may overfit to it catastrophically.
+    pub fn is_single_step(self) -> bool {
+        matches!(
+            self,
+            MethodName::Fgsm | MethodName::Fgm | MethodName::FgsmRs | MethodName::NFgsm
+        )
+    }
+}
+
+impl fmt::Display for MethodName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_name(self, f)
+    }
+}
+
+/// The norm of a perturbation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NormName {
+    /// Largest absolute pixel change.
+    Linf,
+    /// Euclidean norm of the change of an image.
+    L2,
+}
+
+impl fmt::Display for NormName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_name(self, f)
+    }
+}
+
+/// The first-layer gradients of YOPO.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FirstLayerName {
+    /// Those of the Hamiltonian only.
+    Paper,
+    /// These and the ordinary ones.
+    Code,
+}
+
+/// Where PGD starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StartName {
+    /// At the clean image.
+    Zero,
+    /// Uniform in the ball.
+    Random,
+}
+
+/// Mode of the network during the ascent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AscentModeName {
+    /// Dropout active, batch statistics.
+    Train,
+    /// Dropout off, running statistics.
+    Eval,
+}
+
+/// The optimiser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OptimiserName {
+    /// Stochastic gradient descent with momentum.
+    Sgd,
+    /// Adam.
+    Adam,
+    /// Adam with decoupled weight decay.
+    Adamw,
+}
+
+/// The learning-rate schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScheduleName {
+    /// The peak rate throughout.
+    Constant,
+    /// Up to the peak over two fifths of the updates, then down to zero.
+    Triangular,
+    /// From the peak to zero along a cosine.
+    Cosine,
+}
+
+fn write_name(value: &impl ValueEnum, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let name = value.to_possible_value().map(|name| name.get_name().to_owned());
+    f.write_str(&name.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_the_same_on_the_command_line_in_a_spec_and_in_a_table() {
+        for method in MethodName::ALL {
+            let shown = method.to_string();
+            assert_eq!(MethodName::from_str(&shown, false), Ok(method));
+            assert_eq!(
+                serde_json::to_value(method).expect("a string"),
+                serde_json::json!(shown)
+            );
+        }
+    }
+}
