@@ -34,7 +34,7 @@ impl fmt::Display for DeviceKind {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "this binary was built without the device `{0}`: build it with the cargo feature `{0}`, as \
-     `cargo xtask train --device {0} …` or `cargo build --release -p adv-run --features {0}` does"
+     `cargo xtask train --device {0} …` or `cargo build --release --workspace --bin adv --features adv-run/{0}` does"
 )]
 pub struct NotCompiledIn(pub DeviceKind);
 

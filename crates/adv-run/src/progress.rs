@@ -62,7 +62,7 @@ impl Shown {
             self.loss.unwrap_or(f64::NAN)
         );
         if let Some(v) = self.validation {
-            line += &format!("  held images: clean {:.3} robust {:.3}", v.clean, v.robust);
+            line += &format!("  watched images: clean {:.3} robust {:.3}", v.clean, v.robust);
         }
         line
     }

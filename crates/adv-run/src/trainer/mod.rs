@@ -206,7 +206,7 @@ fn watch<const D: usize, M>(
         && now.robust < before - FALL
     {
         let text = format!(
-            "catastrophic overfitting: PGD accuracy on the held images fell from {before:.3} to {:.3}; best.safetensors holds the best weights so far. A smaller --step, --method n-fgsm or pgd avoids it",
+            "catastrophic overfitting: PGD accuracy on the watched images fell from {before:.3} to {:.3}; best.safetensors holds the best weights so far. A smaller --step, --method n-fgsm or pgd avoids it",
             now.robust
         );
         progress.warn(&text);
