@@ -44,6 +44,11 @@ pub enum ParamError {
     /// A maximal gradient norm that clips everything, or nothing.
     #[error("the maximal gradient norm must be a positive finite number, got {0}")]
     MaxNorm(f64),
+    /// A loop that makes one update per mini-batch was given a method that makes more.
+    #[error(
+        "this loop makes one update per mini-batch, the method makes {0}: use a loop that replays the batch"
+    )]
+    Replays(usize),
 }
 
 /// A pass or an update whose result must not be used.

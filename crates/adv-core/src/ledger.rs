@@ -40,6 +40,12 @@ impl Ledger {
         }
     }
 
+    /// Adds the totals of another ledger, such as that of another device.
+    pub fn absorb(&mut self, other: &Ledger) {
+        self.training += other.training;
+        self.evaluation += other.evaluation;
+    }
+
     /// Books all that follows on this account, and starts a new mini-batch.
     pub fn begin_batch(&mut self, phase: Phase) {
         self.phase = phase;
@@ -161,8 +167,9 @@ impl Ledger {
     ) -> Result<SplitPass<D>, PassError> {
         const PASS: &str = "a training pass";
         let activation = model.first(input);
-        // A detached leaf leaves the tape of the first layer intact for its own backward.
-        let cut = leaf(activation.clone());
+        // The tape of the first layer lives on only where its own backward follows.
+        let taped = first_layer.then(|| activation.clone());
+        let cut = leaf(activation);
         let loss = model.rest(cut.clone(), targets);
         self.book(Passes {
             forwards: 1,
@@ -179,7 +186,9 @@ impl Ledger {
         });
         let co_state = cut.grad_remove(&mut rest).ok_or(unreached)?;
         let mut gradients = GradientsParams::from_grads(rest, model);
-        if first_layer && let Some(first) = backward(&hamiltonian(activation, &co_state)) {
+        if let Some(activation) = taped
+            && let Some(first) = backward(&hamiltonian(activation, &co_state))
+        {
             gradients = crate::gradients::sum(gradients, GradientsParams::from_grads(first, model), model);
         }
         Ok(SplitPass {

@@ -16,6 +16,8 @@ mod range;
 mod start;
 mod step;
 mod train;
+#[cfg(feature = "burn-train")]
+mod train_step;
 
 pub use ball::{Axes, Ball, Norm, norms, unit};
 pub use error::{ParamError, PassError};
@@ -31,3 +33,5 @@ pub use train::{
     Adversarial, Carried, FirstLayer, FreeAt, FreeLb, PassReduction, Standard, TrainingMethod, Update, Yopo,
     YopoParts,
 };
+#[cfg(feature = "burn-train")]
+pub use train_step::{MethodStep, StepLoss, TrainItem};

@@ -86,7 +86,9 @@ impl<'a, const D: usize, T> Batch<'a, D, T> {
 
     /// Restricts perturbations to the places where `mask` is 1; 0 elsewhere (padding, special tokens).
     ///
-    /// Shape: that of the clean tensor.
+    /// # Panics
+    ///
+    /// If the mask has another shape than the clean tensor.
     pub fn with_mask(mut self, mask: Tensor<D>) -> Self {
         assert_eq!(
             mask.dims(),
