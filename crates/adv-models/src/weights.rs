@@ -9,6 +9,26 @@ use burn::tensor::DType;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+fn pytorch_layout(store: SafetensorsStore) -> SafetensorsStore {
+    store
+        .with_to_adapter(BurnToPyTorchAdapter)
+        .skip_enum_variants(true)
+        .clear_metadata()
+        // What PyTorch's own tools write, and some readers insist on.
+        .metadata("format", "pt")
+}
+
+fn not_written(path: &Path, error: SafetensorsStoreError) -> ModelError {
+    ModelError::File {
+        action: "write",
+        path: path.to_path_buf(),
+        source: match error {
+            SafetensorsStoreError::Io(source) => source,
+            other => std::io::Error::other(other.to_string()),
+        },
+    }
+}
+
 impl ImageClassifier {
     /// Writes the weights: `conv1.weight`, `conv1.bias`, ...; linear layers are `[out, in]`. Replaces the file in one
     /// step, so that no reader ever sees half of it. The normalisation is not part of it.
@@ -16,22 +36,21 @@ impl ImageClassifier {
     /// Errors: the file cannot be written.
     pub fn save_weights(&self, path: impl AsRef<Path>) -> Result<(), ModelError> {
         let path = path.as_ref();
-        let mut store = SafetensorsStore::from_file(path)
-            .with_to_adapter(BurnToPyTorchAdapter)
-            .skip_enum_variants(true)
-            .clear_metadata()
-            // What PyTorch's own tools write, and some readers insist on.
-            .metadata("format", "pt")
-            .overwrite(true);
+        let mut store = pytorch_layout(SafetensorsStore::from_file(path)).overwrite(true);
         let written = self.network.save_into(&mut store);
-        written.map_err(|error| ModelError::File {
-            action: "write",
-            path: path.to_path_buf(),
-            source: match error {
-                SafetensorsStoreError::Io(source) => source,
-                other => std::io::Error::other(other.to_string()),
-            },
-        })
+        written.map_err(|error| not_written(path, error))
+    }
+
+    /// The content of the file that [`save_weights`](Self::save_weights) writes, for a program that writes files its
+    /// own way.
+    ///
+    /// Errors: a weight cannot be read from its device.
+    pub fn to_safetensors(&self) -> Result<Vec<u8>, ModelError> {
+        let mut store = pytorch_layout(SafetensorsStore::from_bytes(None));
+        let written = self.network.save_into(&mut store);
+        written
+            .and_then(|()| store.get_bytes())
+            .map_err(|error| not_written(Path::new("the weights in memory"), error))
     }
 
     /// The same classifier with the weights of a file; this one is not changed.

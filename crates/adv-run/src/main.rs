@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         if STOP.swap(true, Ordering::Relaxed) {
             std::process::exit(FAILED.into());
         }
-        eprintln!("stopping after this mini-batch; press Ctrl-C again to stop at once");
+        eprintln!("stopping after the batch at hand; press Ctrl-C again to stop at once");
     });
     if let Err(error) = handler {
         tracing::warn!("Ctrl-C will not save the run: {error}");

@@ -1,8 +1,12 @@
-//! What a user sees while a network trains: a live display on a terminal, plain lines otherwise. All on stderr.
+//! What a user sees while a network trains or is attacked: a live display on a terminal, plain lines otherwise. All on
+//! stderr.
 
 use crate::trainer::Validation;
+use crate::usage::Stopped;
+use anyhow::Result;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Follows a training run.
@@ -35,6 +39,24 @@ pub fn display(name: &str, total: u64, per_epoch: u64, done: u64) -> Box<dyn Pro
             first: done,
             last: Instant::now(),
         })
+    }
+}
+
+/// Follows an attack on `n` images, on a terminal only. Fails with [`Stopped`] once the user asked to stop.
+pub fn attacking(name: String, n: usize, stop: &AtomicBool) -> impl FnMut(usize) -> Result<()> {
+    // Cleared when it is dropped.
+    let bar = ProgressBar::new(n as u64).with_message(name);
+    bar.set_style(
+        ProgressStyle::with_template("{msg:10} {bar:24} {pos}/{len} images  ETA {eta}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar())
+            .progress_chars("=> "),
+    );
+    move |done| {
+        bar.set_position(done as u64);
+        match stop.load(Ordering::Relaxed) && done < n {
+            true => Err(Stopped.into()),
+            false => Ok(()),
+        }
     }
 }
 

@@ -1,16 +1,16 @@
 //! One run from its spec to its result: data, model, training, evaluation, report.
 
 use crate::attack::{AttackPlan, AttackReport, accuracy, evaluate};
-use crate::methods::{self, ImageMethod};
+use crate::methods;
 use crate::optim::optimiser;
-use crate::progress::display;
+use crate::progress::{attacking, display};
 use crate::report_of;
 use crate::result::{LedgerResult, RunResult};
 use crate::spec::RunSpec;
 use crate::trainer::{
     Ended, Files, History, ImageTask, Journal, LoopPlan, TrainState, read_checkpoint, train,
 };
-use crate::usage::UsageError;
+use crate::usage::{Stopped, UsageError};
 use adv_core::{AscentMode, Phase};
 use adv_data::{BatchPlan, Download, ImageSet, LastBatch, Source, Splits};
 use adv_models::ImageClassifier;
@@ -133,7 +133,12 @@ pub fn execute(spec: &RunSpec, files: &Files, command: &str, stop: &AtomicBool) 
     if ended? == Ended::Interrupted {
         return Ok(Outcome::Interrupted);
     }
-    finish(spec, files, command, &data, &method, state, &device).map(|done| Outcome::Finished(Box::new(done)))
+    let measured = match measure(spec, &data.test, &mut state, &device, stop) {
+        // The checkpoint holds the trained network: resuming measures it from the start.
+        Err(error) if error.is::<Stopped>() => return Ok(Outcome::Interrupted),
+        measured => measured?,
+    };
+    finish(spec, files, command, data, state, measured, &device).map(|done| Outcome::Finished(Box::new(done)))
 }
 
 /// The images to train on, and those that watch the training: held back, or else the first of the training images.
@@ -172,18 +177,24 @@ fn watching(spec: &RunSpec) -> AttackPlan {
     }
 }
 
-fn finish(
+/// What the final evaluation saw.
+struct Measured {
+    frozen: ImageClassifier,
+    clean_accuracy: f64,
+    attacked: usize,
+    attacks: Vec<AttackReport>,
+}
+
+fn measure(
     spec: &RunSpec,
-    files: &Files,
-    command: &str,
-    data: &Splits,
-    method: &ImageMethod,
-    mut state: TrainState<4, ImageClassifier>,
+    test: &ImageSet,
+    state: &mut TrainState<4, ImageClassifier>,
     device: &Device,
-) -> Result<Finished> {
+    stop: &AtomicBool,
+) -> Result<Measured> {
     let frozen = AscentMode::Eval.freeze(&state.model);
-    let clean_accuracy = accuracy(&frozen, &data.test, device, &mut state.ledger);
-    let attacked = data.test.take(spec.evaluation.n);
+    let clean_accuracy = accuracy(&frozen, test, device, &mut state.ledger);
+    let attacked = test.take(spec.evaluation.n);
     let mut attacks = Vec::new();
     for name in &spec.evaluation.attacks {
         let plan = AttackPlan {
@@ -193,15 +204,39 @@ fn finish(
             target: None,
             seed: spec.seed,
         };
+        let progress = attacking(name.to_string(), attacked.len(), stop);
         attacks.push(evaluate(
             &frozen,
             &attacked,
             &plan,
             device,
             &mut state.ledger,
-            |_| {},
+            progress,
         )?);
     }
+    Ok(Measured {
+        frozen,
+        clean_accuracy,
+        attacked: attacked.len(),
+        attacks,
+    })
+}
+
+fn finish(
+    spec: &RunSpec,
+    files: &Files,
+    command: &str,
+    data: Splits,
+    state: TrainState<4, ImageClassifier>,
+    measured: Measured,
+    device: &Device,
+) -> Result<Finished> {
+    let Measured {
+        frozen,
+        clean_accuracy,
+        attacked,
+        attacks,
+    } = measured;
     let share = state.model.first_layer_share();
     let training = state.ledger.total(Phase::Training);
     let result = RunResult {
@@ -219,7 +254,7 @@ fn finish(
             .iter()
             .map(|a| (a.name.to_string(), a.accuracy()))
             .collect(),
-        attack_n: attacked.len(),
+        attack_n: attacked,
         eps: spec.evaluation.eps,
         steps: attacks
             .iter()
@@ -229,7 +264,7 @@ fn finish(
             mini_batches: state.batches,
             training: training.into(),
             evaluation: state.ledger.total(Phase::Evaluation).into(),
-            expected_per_mini_batch: method.expected_cost().into(),
+            expected_per_mini_batch: spec.expected_cost()?.into(),
             first_layer_share: share,
             gradient_calls: training.gradient_calls(share),
         },
@@ -240,7 +275,7 @@ fn finish(
     let done = Finished {
         result,
         model: frozen,
-        test: data.test.clone(),
+        test: data.test,
         attacks,
     };
     let page = report_of::run(spec, &done, &History::read(files)?, command, device)?;

@@ -94,7 +94,7 @@ fn attacked(
         &plan,
         &Device::flex(),
         &mut ledger,
-        |_| {},
+        |_| Ok(()),
     );
     assert_eq!(ledger.total(Phase::Training), Default::default());
     (

@@ -47,6 +47,7 @@ fn exit_codes_and_messages() {
         (2, "train --attack apgd-100", &["apgd-100", "pgd-50-10"]),
         (2, "train --epochs 0", &["--epochs"]),
         (2, "train --batch 0", &["--batch"]),
+        (2, "train --seed 9223372036854775808", &["--seed", "9223372036854775807"]),
         (2, "train --lr=-1", &["--lr"]),
         (2, "train --lr fast", &["`fast` is not a number"]),
         (2, "train --eps 8/0", &["not finite"]),

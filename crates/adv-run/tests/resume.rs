@@ -233,6 +233,21 @@ fn ctrl_c_saves_and_says_how_to_go_on() {
 }
 
 #[test]
+fn ctrl_c_in_the_final_evaluation_keeps_the_trained_network() {
+    // Two batches of images: the first takes a second or so, and nothing of the second is begun.
+    let lab = Lab::new("--method fgsm --attack pgd-400-20");
+    const NAME: &str = "interrupted";
+    let folder = lab.folder(NAME);
+    let child = lab.go_on(NAME);
+    wait_for(&folder.join("last.safetensors"));
+    signal(&child, "-INT");
+    let out = child.wait_with_output().expect("adv ends");
+    assert_eq!(out.status.code(), Some(1), "{}", text(&out.stderr));
+    assert!(!folder.join("result.json").exists());
+    lab.finish(NAME, "interrupted");
+}
+
+#[test]
 fn a_finished_run_resumed_gives_its_result_again() {
     let lab = Lab::new(FREEAT);
     let before = bytes(lab.undisturbed.join("result.json"));

@@ -106,13 +106,15 @@ pub struct AttackPlan {
 }
 
 /// Attacks every image of a set. The model must be in eval mode and frozen.
+///
+/// `progress` hears how many images are done, before the first and after every batch; its error ends the attack.
 pub fn evaluate(
     model: &ImageClassifier,
     set: &ImageSet,
     plan: &AttackPlan,
     device: &Device,
     ledger: &mut Ledger,
-    mut progress: impl FnMut(usize),
+    mut progress: impl FnMut(usize) -> Result<()>,
 ) -> Result<AttackReport> {
     ledger.begin_batch(Phase::Evaluation);
     let perturbation = plan.name.perturbation(plan.eps, plan.step)?;
@@ -125,6 +127,7 @@ pub fn evaluate(
         images: Vec::new(),
     };
     for (index, rows) in batches(set.len()).enumerate() {
+        progress(rows.start)?;
         let pixels = set.pixels(&rows.clone().collect::<Vec<_>>());
         let victims = Victims {
             shape: set.shape(),
@@ -151,8 +154,8 @@ pub fn evaluate(
         .with_context(|| format!("attack {} on images {rows:?}", plan.name))?;
         report.success.extend(attacked.success);
         report.images.extend(attacked.images);
-        progress(rows.end);
     }
+    progress(set.len())?;
     Ok(report)
 }
 

@@ -3,6 +3,7 @@
 use super::show;
 use crate::attack::{AttackPlan, AttackReport, accuracy, evaluate};
 use crate::cli::EvalArgs;
+use crate::progress::attacking;
 use crate::run::load_data;
 use crate::spec::{RunSpec, Settings};
 use crate::trainer::Files;
@@ -13,8 +14,9 @@ use anyhow::{Context, Result};
 use burn::module::Module;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
-pub(super) fn run(args: EvalArgs) -> Result<()> {
+pub(super) fn run(args: EvalArgs, stop: &AtomicBool) -> Result<()> {
     let (settings, weights) = source(&args)?;
     let given = Settings {
         dataset: args.dataset.clone(),
@@ -39,7 +41,6 @@ pub(super) fn run(args: EvalArgs) -> Result<()> {
     let attacked = test.take(spec.evaluation.n);
     let mut reports = Vec::new();
     for name in &spec.evaluation.attacks {
-        let bar = indicatif::ProgressBar::new(attacked.len() as u64).with_message(name.to_string());
         let plan = AttackPlan {
             name: *name,
             eps: spec.evaluation.eps,
@@ -53,9 +54,8 @@ pub(super) fn run(args: EvalArgs) -> Result<()> {
             &plan,
             &device,
             &mut ledger,
-            |done| bar.set_position(done as u64),
+            attacking(name.to_string(), attacked.len(), stop),
         )?);
-        bar.finish_and_clear();
     }
     if let Some(path) = &args.save_examples {
         save_examples(path, &attacked, &reports)?;

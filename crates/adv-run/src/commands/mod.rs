@@ -7,6 +7,7 @@ mod show;
 mod train;
 
 use crate::cli::Command;
+use crate::usage::Stopped;
 use anyhow::Result;
 use std::sync::atomic::AtomicBool;
 
@@ -23,7 +24,10 @@ pub enum Done {
 pub fn run(command: Command, line: &str, stop: &AtomicBool) -> Result<Done> {
     match command {
         Command::Train(args) => train::run(args, line, stop),
-        Command::Eval(args) => eval::run(args).map(|()| Done::Complete),
+        Command::Eval(args) => match eval::run(args, stop) {
+            Err(error) if error.is::<Stopped>() => Ok(Done::Interrupted),
+            ended => ended.map(|()| Done::Complete),
+        },
         Command::Compare(args) => compare::run(args, line, stop),
         Command::Methods(args) => methods::run(&args).map(|()| Done::Complete),
     }

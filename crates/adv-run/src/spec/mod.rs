@@ -162,12 +162,13 @@ impl RunSpec {
             hold_out: s.hold_out.unwrap_or(base.hold_out),
             optim,
             evaluation,
-            data_dir: s.data_dir.clone(),
+            // Absolute, since a run may be resumed from another folder.
+            data_dir: s.data_dir.as_ref().map(absolute),
             checkpoint_seconds: s.checkpoint_seconds.unwrap_or(20.0),
             settings: Settings::default(),
         };
         spec.check()?;
-        spec.settings = spec.filled(&s);
+        spec.settings = spec.filled();
         Ok(spec)
     }
 
@@ -185,6 +186,10 @@ impl RunSpec {
             (positive(self.epochs), "--epochs must be a positive number"),
             (self.batch > 0, "--batch must be at least 1"),
             (self.take != Some(0), "--take must be at least 1"),
+            (
+                i64::try_from(self.seed).is_ok(),
+                "--seed must be at most 9223372036854775807, the largest integer of a TOML file",
+            ),
             (positive(self.optim.lr), "--lr must be a positive number"),
             (
                 (0.0..1.0).contains(&self.optim.momentum),
@@ -220,7 +225,7 @@ impl RunSpec {
     }
 
     /// The settings that say everything: reading them again gives the same run.
-    fn filled(&self, given: &Settings) -> Settings {
+    fn filled(&self) -> Settings {
         let m = &self.method;
         let uses = m.name.uses();
         Settings {
@@ -231,7 +236,7 @@ impl RunSpec {
             batch: Some(self.batch),
             seed: Some(self.seed),
             device: Some(self.device),
-            data_dir: given.data_dir.clone(),
+            data_dir: self.data_dir.clone(),
             take: self.take,
             hold_out: Some(self.hold_out),
             norm: Some(m.norm),
@@ -258,4 +263,9 @@ impl RunSpec {
             checkpoint_seconds: Some(self.checkpoint_seconds),
         }
     }
+}
+
+/// The path from the root. One that cannot be made so is left to whoever reads it.
+fn absolute(path: &PathBuf) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.clone())
 }

@@ -97,11 +97,14 @@ impl Task<4> for ImageTask {
     fn validate(&self, model: &ImageClassifier, ledger: &mut Ledger) -> Result<Validation> {
         let frozen = AscentMode::Eval.freeze(model);
         let clean = accuracy(&frozen, &self.watch, &self.device, ledger);
-        let robust = evaluate(&frozen, &self.watch, &self.attack, &self.device, ledger, |_| {})?.accuracy();
+        let robust = evaluate(&frozen, &self.watch, &self.attack, &self.device, ledger, |_| {
+            Ok(())
+        })?
+        .accuracy();
         Ok(Validation { clean, robust })
     }
 
     fn save(&self, model: &ImageClassifier, path: &Path) -> Result<()> {
-        Ok(model.save_weights(path)?)
+        crate::files::write_atomically(path, &model.to_safetensors()?)
     }
 }
