@@ -12,12 +12,16 @@ fools it. (The authors keep the restart of the highest loss, which can only be m
 One JSON line per seed on stdout with `--json`, else a readable line:
 
     python fgsm_rs_mnist.py --data-dir MNIST_FOLDER --seed 0 1 2 --json >> results.jsonl
+
+With `--save-init FOLDER` the first weights of each seed go to FOLDER/seedN.safetensors, for `adv train --init`: the same
+seed draws other numbers here and there, and much of a run's outcome is decided by its first weights.
 """
 
 import argparse
 import gzip
 import json
 import os
+import struct
 import sys
 import time
 from pathlib import Path
@@ -106,6 +110,21 @@ def pgd_robust(model: torch.nn.Module, x: torch.Tensor, y: torch.Tensor) -> floa
     return len(alive) / len(x)
 
 
+def save_weights(model: torch.nn.Module, path: Path) -> None:
+    """Writes a safetensors file with the names of adv's `wong_cnn`."""
+    layers = {"0": "conv1", "2": "conv2", "5": "fc1", "7": "fc2"}
+    header, body = {}, b""
+    for name, value in model.state_dict().items():
+        layer, kind = name.split(".")
+        data = value.numpy().astype("<f4").tobytes()
+        span = [len(body), len(body) + len(data)]
+        header[f"{layers[layer]}.{kind}"] = {"dtype": "F32", "shape": list(value.shape), "data_offsets": span}
+        body += data
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    path.write_bytes(struct.pack("<Q", len(text)) + text + body)
+
+
 def main() -> None:
     """Command line."""
     root = os.environ.get("ADV_DATA_DIR")
@@ -115,6 +134,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--n", type=int, default=1000, help="test images attacked")
     parser.add_argument("--threads", type=int, default=None, help="default: PyTorch's own choice")
+    parser.add_argument("--save-init", type=Path, default=None, help="folder for the first weights")
     parser.add_argument("--json", action="store_true", help="one JSON line per seed")
     args = parser.parse_args()
     if args.data_dir is None:
@@ -127,6 +147,9 @@ def main() -> None:
     for seed in args.seed:
         torch.manual_seed(seed)
         model = wong_cnn()
+        if args.save_init:
+            args.save_init.mkdir(parents=True, exist_ok=True)
+            save_weights(model, args.save_init / f"seed{seed}.safetensors")
         started = time.perf_counter()
         train(model, x, y, args.epochs)
         trained = time.perf_counter()

@@ -88,6 +88,8 @@ pub fn execute(spec: &RunSpec, files: &Files, command: &str, stop: &AtomicBool) 
     let fresh = optimiser(spec.optim.name, spec.optim.momentum, spec.optim.weight_decay);
     let mut state = if files.checkpoint().exists() {
         read_checkpoint(&files.checkpoint(), model, fresh, &device)?
+    } else if let Some(weights) = &spec.init {
+        TrainState::new(model.load_weights(weights)?, fresh)
     } else {
         TrainState::new(model, fresh)
     };
@@ -295,6 +297,13 @@ pub fn create_folder(folder: &Path, spec: &RunSpec) -> Result<Files> {
             "{} already holds a run: go on with `adv train --resume {}`, or choose another --out",
             folder.display(),
             folder.display()
+        )));
+    }
+    // Before there is a folder that would have to be removed.
+    if let Some(weights) = spec.init.as_ref().filter(|file| !file.is_file()) {
+        bail!(UsageError(format!(
+            "--init: there is no file {}",
+            weights.display()
         )));
     }
     std::fs::create_dir_all(folder)

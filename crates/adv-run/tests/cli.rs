@@ -47,7 +47,11 @@ fn exit_codes_and_messages() {
         (2, "train --attack apgd-100", &["apgd-100", "pgd-50-10"]),
         (2, "train --epochs 0", &["--epochs"]),
         (2, "train --batch 0", &["--batch"]),
-        (2, "train --seed 9223372036854775808", &["--seed", "9223372036854775807"]),
+        (
+            2,
+            "train --seed 9223372036854775808",
+            &["--seed", "9223372036854775807"],
+        ),
         (2, "train --lr=-1", &["--lr"]),
         (2, "train --lr fast", &["`fast` is not a number"]),
         (2, "train --eps 8/0", &["not finite"]),
@@ -68,6 +72,16 @@ fn exit_codes_and_messages() {
             &["--model small_cnn", "8x8", "16x16"],
         ),
         (2, "train --spec none.toml", &["none.toml"]),
+        (
+            2,
+            "train --init none.safetensors",
+            &["--init", "none.safetensors"],
+        ),
+        (
+            1,
+            "train --init no-weights.safetensors",
+            &["no-weights.safetensors"],
+        ),
         (2, "train --spec odd.toml", &["odd.toml", "unknown field `epoch`"]),
         (2, "train --spec broken.toml", &["broken.toml", "line 1"]),
         (
@@ -473,6 +487,39 @@ fn the_report_stands_alone_and_holds_measured_against_theory() {
         assert_eq!(page.matches(">equal<").count(), 6, "{method}");
         assert!(!page.contains(">differs<"), "{method}");
     }
+}
+
+#[test]
+fn the_first_weights_may_come_from_a_file() {
+    use adv_models::{Architecture, build};
+    let root = root();
+    let device = burn::tensor::Device::flex();
+    let drawn = build(Architecture::Mlp, [1, 8, 8], 10, 3, &device).expect("built");
+    drawn
+        .save_weights(root.path().join("first.safetensors"))
+        .expect("written");
+    let line = format!("{QUICK} --seed 3");
+    expect(0, root.path(), &format!("{line} --out a"));
+    expect(
+        0,
+        root.path(),
+        &format!("{line} --init first.safetensors --out b"),
+    );
+    let last = |run: &str| bytes(root.path().join(run).join("last.safetensors"));
+    assert_eq!(last("a"), last("b"), "the weights that seed 3 draws, from a file");
+    // They are not the ones that another seed draws.
+    expect(0, root.path(), &format!("{QUICK} --seed 4 --out c"));
+    expect(
+        0,
+        root.path(),
+        &format!("{QUICK} --seed 4 --init first.safetensors --out d"),
+    );
+    assert_ne!(last("c"), last("d"));
+    // A resumed run has its weights in the checkpoint.
+    std::fs::remove_file(root.path().join("first.safetensors")).expect("removed");
+    std::fs::remove_file(root.path().join("b/result.json")).expect("removed");
+    expect(0, root.path(), "train --resume b");
+    assert_eq!(last("a"), last("b"));
 }
 
 #[cfg(unix)]

@@ -46,6 +46,8 @@ pub struct RunSpec {
     pub evaluation: EvalSpec,
     /// The data set's own folder, if given.
     pub data_dir: Option<PathBuf>,
+    /// The first weights, if they are not to be drawn.
+    pub init: Option<PathBuf>,
     /// Seconds between checkpoints.
     pub checkpoint_seconds: f64,
 }
@@ -164,6 +166,7 @@ impl RunSpec {
             evaluation,
             // Absolute, since a run may be resumed from another folder.
             data_dir: s.data_dir.as_ref().map(absolute),
+            init: s.init.as_ref().map(absolute),
             checkpoint_seconds: s.checkpoint_seconds.unwrap_or(20.0),
             settings: Settings::default(),
         };
@@ -237,6 +240,7 @@ impl RunSpec {
             seed: Some(self.seed),
             device: Some(self.device),
             data_dir: self.data_dir.clone(),
+            init: self.init.clone(),
             take: self.take,
             hold_out: Some(self.hold_out),
             norm: Some(m.norm),

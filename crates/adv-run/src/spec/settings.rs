@@ -35,6 +35,9 @@ pub struct Settings {
     /// The data set's own folder [default: $ADV_DATA_DIR/DATASET, else the user's cache, else a download]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Begin with these weights (safetensors, PyTorch's names) instead of random ones
+    #[arg(long, value_name = "F")]
+    pub init: Option<PathBuf>,
     /// Train on the first N images only
     #[arg(long, value_name = "N")]
     pub take: Option<usize>,
@@ -132,6 +135,7 @@ impl Settings {
             seed: self.seed.or(base.seed),
             device: self.device.or(base.device),
             data_dir: self.data_dir.or(base.data_dir),
+            init: self.init.or(base.init),
             take: self.take.or(base.take),
             hold_out: self.hold_out.or(base.hold_out),
             norm: self.norm.or(base.norm),
