@@ -178,3 +178,29 @@ impl Progress for Lines {
 
     fn finish(&mut self) {}
 }
+
+/// The progress of a download, on a terminal only.
+#[derive(Default)]
+pub struct DownloadBar(Option<ProgressBar>);
+
+impl DownloadBar {
+    /// A part of a file has arrived.
+    pub fn show(&mut self, progress: &adv_data::fetch::Progress<'_>) {
+        let bar = self.0.get_or_insert_with(|| {
+            if !std::io::stderr().is_terminal() {
+                eprintln!("downloading {}", progress.file);
+            }
+            ProgressBar::new(0)
+        });
+        bar.set_length(progress.total.unwrap_or(0));
+        bar.set_position(progress.received);
+        bar.set_message(progress.file.to_string());
+    }
+
+    /// All files are there, or given up.
+    pub fn clear(&mut self) {
+        if let Some(bar) = self.0.take() {
+            bar.finish_and_clear();
+        }
+    }
+}

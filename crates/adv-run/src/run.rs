@@ -3,7 +3,7 @@
 use crate::attack::{AttackPlan, AttackReport, accuracy, evaluate};
 use crate::methods;
 use crate::optim::optimiser;
-use crate::progress::{attacking, display};
+use crate::progress::{DownloadBar, attacking, display};
 use crate::report_of;
 use crate::result::{LedgerResult, RunResult};
 use crate::spec::RunSpec;
@@ -17,7 +17,6 @@ use adv_models::ImageClassifier;
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -311,28 +310,4 @@ pub fn create_folder(folder: &Path, spec: &RunSpec) -> Result<Files> {
     let text = toml::to_string_pretty(&spec.settings).context("cannot write the spec as TOML")?;
     crate::files::write_atomically(&files.spec(), text.as_bytes())?;
     Ok(files)
-}
-
-/// The progress of a download, on a terminal only.
-#[derive(Default)]
-struct DownloadBar(Option<indicatif::ProgressBar>);
-
-impl DownloadBar {
-    fn show(&mut self, progress: &adv_data::fetch::Progress<'_>) {
-        let bar = self.0.get_or_insert_with(|| {
-            if !std::io::stderr().is_terminal() {
-                eprintln!("downloading {}", progress.file);
-            }
-            indicatif::ProgressBar::new(0)
-        });
-        bar.set_length(progress.total.unwrap_or(0));
-        bar.set_position(progress.received);
-        bar.set_message(progress.file.to_string());
-    }
-
-    fn clear(&mut self) {
-        if let Some(bar) = self.0.take() {
-            bar.finish_and_clear();
-        }
-    }
 }
