@@ -78,6 +78,8 @@ fn validate() -> Result<ExitCode> {
         "--release",
         "--workspace",
         "--all-targets",
+        "--features",
+        "adv-core/burn-train",
         "--",
         "-D",
         "warnings",

@@ -74,4 +74,7 @@ pub enum PassError {
         "the update holds no gradients: is every parameter frozen? (a model must exist, and not be frozen, before it is trained)"
     )]
     EmptyUpdate,
+    /// A loop handed over the gradients of several devices, whose ascents it cannot keep apart.
+    #[error("this adapter trains on one device: use burn-train's strategy for a single device")]
+    SeveralDevices,
 }

@@ -1,29 +1,32 @@
 //! An adapter to burn-train's loop. Cargo feature `burn-train`.
 
 use crate::gradients::{MaxNorm, clip_global_norm};
-use crate::{Batch, Carried, Ledger, Noise, Objective, ParamError, PassError, TrainingMethod, Update};
+use crate::{Batch, Carried, Ledger, Noise, Objective, ParamError, PassError, TrainingMethod};
 use burn::backend::ExecutionError;
 use burn::module::{Module, ModuleDisplay};
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
-use burn::optim::{GradientsParams, ModuleOptimizer};
-use burn::tensor::Tensor;
+use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
+use burn::tensor::{Device, Tensor};
 use burn::train::metric::{Adaptor, LossInput};
 use burn::train::{InferenceStep, Interrupter, ItemLazy, TrainOutput, TrainStep};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A model with the method that trains it: a drop-in for the model in burn-train's `Learner`.
+/// A model with the method that trains it: what burn-train's `Learner` takes for a model.
 ///
 /// Takes every [`TrainingMethod`] that makes one update per mini-batch. FreeAT with more than one replay does not fit:
 /// burn-train's loop makes one update per item.
 ///
-/// - **Weights.** A record of it holds the weights of the model, under the name `model`. What a method carries, and the
-///   ledger, are in no record of burn-train: a resumed training is not bit-identical. Give
+/// - **Weights.** A record of it holds the weights of the model under the name `model`; a checkpoint of the bare model does
+///   not load. What a method carries, and the ledger, are in no record: a resumed training is not bit-identical. Give
 ///   [`starting_at`](Self::starting_at) the number of steps made, so that the noise goes on where it stopped.
 /// - **Errors.** burn-train's step cannot fail. A pass that cannot be used leaves the weights as they are and stops the
-///   training through the [`Interrupter`]; [`error`](Self::error) says what it was.
-/// - **Several devices.** Its workers share one ledger and one count of steps, so the noise of a mini-batch then depends
-///   on their order.
+///   training through the [`Interrupter`]; [`error`](Self::error) says what it was. Nothing trains after it: begin anew
+///   with [`into_model`](Self::into_model).
+/// - **Clones** share the count of steps, the ledger and the error, since burn-train clones its model at every step.
+/// - **One device.** burn-train's strategies for several do not fit: in one of them a backward waits for the other devices,
+///   and the ascent makes backwards of its own. `SupervisedTraining::gradient_checkpointing` must stay off, because Burn
+///   does not mix tensors with and without it.
 /// - **Validation** is that of the model, on clean input: `M` must be an [`InferenceStep`].
 #[derive(Module, Debug)]
 pub struct MethodStep<const D: usize, M: Module, T: Clone + fmt::Debug + Send + Sync> {
@@ -41,7 +44,7 @@ pub struct TrainItem<const D: usize, Y> {
     pub clean: Tensor<D>,
     /// What the loss compares with.
     pub targets: Y,
-    /// 1 where a perturbation may live, 0 elsewhere; the shape of the clean tensor. None: everywhere.
+    /// 1 where a perturbation may live, 0 elsewhere; the shape of the clean tensor, or the step panics. None: everywhere.
     pub mask: Option<Tensor<D>>,
 }
 
@@ -102,7 +105,7 @@ impl<const D: usize, M: Module, T: Clone + fmt::Debug + Send + Sync> MethodStep<
         }
     }
 
-    /// Clips each step's gradients to this global norm. Burn's own clipping is per tensor.
+    /// Clips the gradients of each update to this global norm. Burn's own clipping is per tensor.
     pub fn with_max_norm(mut self, max_norm: MaxNorm) -> Self {
         self.shared.max_norm = Some(max_norm);
         self
@@ -112,6 +115,11 @@ impl<const D: usize, M: Module, T: Clone + fmt::Debug + Send + Sync> MethodStep<
     pub fn starting_at(self, step: u64) -> Self {
         self.shared.lock().step = step;
         self
+    }
+
+    /// How many steps were made, those before [`starting_at`](Self::starting_at) included.
+    pub fn steps(&self) -> u64 {
+        self.shared.lock().step
     }
 
     /// The model alone.
@@ -143,8 +151,8 @@ impl<const D: usize> Shared<D> {
 
     /// Keeps the first error and stops the training.
     fn fail(&self, error: PassError) {
-        self.interrupter.stop(Some(&error.to_string()));
-        self.lock().error.get_or_insert(error);
+        let first = self.lock().error.get_or_insert(error).to_string();
+        self.interrupter.stop(Some(&first));
     }
 }
 
@@ -168,6 +176,11 @@ where
     fn step(&self, item: Self::Input) -> TrainOutput<StepLoss> {
         let (step, mut carried) = {
             let mut state = self.shared.lock();
+            if let Some(error) = state.error.clone() {
+                drop(state);
+                self.shared.fail(error); // The interrupter may be another one by now, or have been reset.
+                return unusable();
+            }
             let step = state.step;
             state.step += 1;
             (step, std::mem::take(&mut state.carried))
@@ -176,7 +189,7 @@ where
         if let Some(mask) = item.mask {
             batch = batch.with_mask(mask);
         }
-        // A ledger of its own: on several devices, steps overlap.
+        // A ledger of its own, so that nothing is locked while the network runs.
         let mut ledger = Ledger::new();
         let mut noise = (self.shared.streams)(step);
         let update = self
@@ -190,14 +203,11 @@ where
         match update {
             Ok(update) => TrainOutput {
                 item: StepLoss(update.mean_loss()),
-                grads: self.clipped(update),
+                grads: update.gradients,
             },
             Err(error) => {
                 self.shared.fail(error);
-                TrainOutput {
-                    item: StepLoss(f64::NAN),
-                    grads: GradientsParams::default(),
-                }
+                unusable()
             }
         }
     }
@@ -211,24 +221,30 @@ where
         if self.error().is_some() {
             return self;
         }
-        // Booked here and not in `step`: with accumulation, several steps make one update.
+        // Booked and clipped here and not in `step`: with accumulation, several steps make one update.
         let booked = self.shared.lock().ledger.update(&gradients);
-        match booked {
-            Ok(()) => optimiser.step(rate, self, gradients),
-            Err(error) => {
-                self.shared.fail(error);
-                self
-            }
+        if let Err(error) = booked {
+            self.shared.fail(error);
+            return self;
         }
+        let gradients = match self.shared.max_norm {
+            Some(max_norm) => clip_global_norm(gradients, &self.model, max_norm).0,
+            None => gradients,
+        };
+        optimiser.step(rate, self, gradients)
+    }
+
+    fn optimize_multi(self, _: &mut ModuleOptimizer, _: ModuleLearningRate, _: MultiGradientsParams) -> Self {
+        self.shared.fail(PassError::SeveralDevices);
+        self
     }
 }
 
-impl<const D: usize, M: Module, T: Clone + fmt::Debug + Send + Sync> MethodStep<D, M, T> {
-    fn clipped(&self, update: Update) -> GradientsParams {
-        match self.shared.max_norm {
-            Some(max_norm) => clip_global_norm(update.gradients, &self.model, max_norm).0,
-            None => update.gradients,
-        }
+/// What a step gives back that could not be made.
+fn unusable() -> TrainOutput<StepLoss> {
+    TrainOutput {
+        item: StepLoss(f64::NAN),
+        grads: GradientsParams::default(),
     }
 }
 
@@ -253,6 +269,7 @@ impl ItemLazy for StepLoss {
 
 impl Adaptor<LossInput> for StepLoss {
     fn adapt(&self) -> LossInput {
-        LossInput::new(Tensor::from_data([self.0], &Default::default()))
+        // burn-train always has this device; the default one may be a GPU.
+        LossInput::new(Tensor::from_data([self.0], &Device::flex()))
     }
 }

@@ -12,7 +12,7 @@ use adv_core::{
 };
 use burn::module::Module;
 use burn::nn::Linear;
-use burn::optim::{GradientsAccumulator, SgdConfig};
+use burn::optim::{GradientsAccumulator, MultiGradientsParams, SgdConfig};
 use burn::tensor::{Device, Tensor};
 use burn::train::{InferenceStep, Interrupter, Learner, TrainStep};
 use rand_chacha::ChaCha8Rng;
@@ -125,6 +125,29 @@ fn accumulated_steps_are_one_update() {
     learner.optimizer_step(accumulator.grads());
     let counted = learner.model().ledger().total(Phase::Training);
     assert_eq!((counted.full_backwards, counted.updates), (4, 1));
+    // Clipped once, as a whole: plain descent at rate 0.1 moves by 0.1 times the largest norm.
+    let moved: f32 = weights(learner.model().model())[0]
+        .iter()
+        .zip(&weights(&Net::new())[0])
+        .map(|(after, before)| (after - before).powi(2))
+        .sum();
+    assert!((moved.sqrt() - 0.1 * 0.5).abs() < 1e-6, "{}", moved.sqrt());
+}
+
+#[test]
+fn a_record_brings_the_weights_back() {
+    let mut trained = learner(method(), &Interrupter::new());
+    let output = trained.train_step(item(0));
+    trained.lr_step();
+    trained.optimizer_step(output.grads);
+    let record = trained.model().into_record();
+    let mut fresh = learner(method(), &Interrupter::new());
+    assert_ne!(weights(fresh.model().model()), weights(trained.model().model()));
+    fresh.load_model(record);
+    assert_eq!(weights(fresh.model().model()), weights(trained.model().model()));
+    // Copies go on with the same account, a validation copy too.
+    assert_eq!(trained.model().valid().steps(), 1);
+    assert_eq!(trained.model().valid().ledger(), trained.model().ledger());
 }
 
 #[test]
@@ -166,21 +189,40 @@ fn a_loss_that_is_no_number_stops_and_leaves_the_weights() {
     let interrupter = Interrupter::new();
     let mut learner = learner(method(), &interrupter);
     let before = weights(learner.model().model());
-    let mut bad = item(0);
+    // A good step in the same update: its gradients must not be used either.
+    let mut accumulator = GradientsAccumulator::new();
+    let good = learner.train_step(item(0));
+    accumulator.accumulate(&learner.model(), good.grads);
+    let mut bad = item(1);
     bad.targets = bad.targets.mul_scalar(f32::NAN);
     let output = learner.train_step(bad);
     assert!(output.item.0.is_nan());
+    accumulator.accumulate(&learner.model(), output.grads);
     learner.lr_step();
-    learner.optimizer_step(output.grads);
+    learner.optimizer_step(accumulator.grads());
     assert_eq!(weights(learner.model().model()), before);
-    assert!(interrupter.should_stop());
     let model = learner.model();
     assert!(matches!(model.error(), Some(PassError::NonFiniteLoss { .. })));
-    assert_eq!(
-        interrupter.get_message(),
-        model.error().map(|error| error.to_string())
-    );
+    let said = model.error().map(|error| error.to_string());
+    assert!(interrupter.should_stop() && interrupter.get_message() == said);
     assert_eq!(model.ledger().total(Phase::Training).updates, 0);
+
+    // It does not go on by itself: a good step after it stops again.
+    interrupter.reset();
+    assert!(learner.train_step(item(2)).item.0.is_nan());
+    assert!(interrupter.should_stop());
+}
+
+#[test]
+fn gradients_of_several_devices_are_refused() {
+    let interrupter = Interrupter::new();
+    let mut learner = learner(method(), &interrupter);
+    let before = weights(learner.model().model());
+    learner.lr_step();
+    learner.optimizer_step_multi(MultiGradientsParams::default());
+    assert_eq!(learner.model().error(), Some(PassError::SeveralDevices));
+    assert!(interrupter.should_stop());
+    assert_eq!(weights(learner.model().model()), before);
 }
 
 #[test]

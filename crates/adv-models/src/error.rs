@@ -81,6 +81,9 @@ pub enum ModelError {
         /// What the operating system says.
         source: std::io::Error,
     },
+    /// Weights that cannot be read from their device or laid out.
+    #[error("cannot put the weights into the safetensors format: {0}")]
+    Encode(String),
     /// A file that is not a whole safetensors file.
     #[error("{} is not a complete safetensors file ({detail}): was it cut off, or is it of another format?", path.display())]
     Format {

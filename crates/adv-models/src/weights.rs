@@ -18,17 +18,6 @@ fn pytorch_layout(store: SafetensorsStore) -> SafetensorsStore {
         .metadata("format", "pt")
 }
 
-fn not_written(path: &Path, error: SafetensorsStoreError) -> ModelError {
-    ModelError::File {
-        action: "write",
-        path: path.to_path_buf(),
-        source: match error {
-            SafetensorsStoreError::Io(source) => source,
-            other => std::io::Error::other(other.to_string()),
-        },
-    }
-}
-
 impl ImageClassifier {
     /// Writes the weights: `conv1.weight`, `conv1.bias`, ...; linear layers are `[out, in]`. Replaces the file in one
     /// step, so that no reader ever sees half of it. The normalisation is not part of it.
@@ -38,7 +27,14 @@ impl ImageClassifier {
         let path = path.as_ref();
         let mut store = pytorch_layout(SafetensorsStore::from_file(path)).overwrite(true);
         let written = self.network.save_into(&mut store);
-        written.map_err(|error| not_written(path, error))
+        written.map_err(|error| ModelError::File {
+            action: "write",
+            path: path.to_path_buf(),
+            source: match error {
+                SafetensorsStoreError::Io(source) => source,
+                other => std::io::Error::other(other.to_string()),
+            },
+        })
     }
 
     /// The content of the file that [`save_weights`](Self::save_weights) writes, for a program that writes files its
@@ -50,7 +46,7 @@ impl ImageClassifier {
         let written = self.network.save_into(&mut store);
         written
             .and_then(|()| store.get_bytes())
-            .map_err(|error| not_written(Path::new("the weights in memory"), error))
+            .map_err(|error| ModelError::Encode(error.to_string()))
     }
 
     /// The same classifier with the weights of a file; this one is not changed.

@@ -23,6 +23,11 @@ fn what_was_saved_comes_back_bit_for_bit() {
         let file = folder.path().join(format!("{architecture}.safetensors"));
         let saved = model(architecture, 1);
         saved.save_weights(&file).unwrap();
+        assert_eq!(
+            std::fs::read(&file).unwrap(),
+            saved.to_safetensors().unwrap(),
+            "{architecture}"
+        );
         // A second time: the file is replaced.
         saved.save_weights(&file).unwrap();
         let loaded = model(architecture, 2).load_weights(&file).unwrap();

@@ -155,7 +155,7 @@ fn image_rows(done: &Finished, device: &Device) -> Result<Vec<ImageRow>> {
     };
     let set = done.test.take(attack.success.len());
     let labels = set.labels(&(0..set.len()).collect::<Vec<_>>());
-    let clean = predictions(&done.model, &set, device);
+    let clean = predictions(&done.model, &set, device)?;
     let right = |i: &usize| clean[*i] as i64 == labels[*i];
     let fooled = (0..set.len())
         .filter(right)

@@ -20,6 +20,9 @@ pub struct RunResult {
     pub device: String,
     /// The seed.
     pub seed: u64,
+    /// The file of the first weights; none if they were drawn from the seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init: Option<String>,
     /// Passes over the data, before replay.
     pub epochs: f64,
     /// Which weights the accuracies belong to.

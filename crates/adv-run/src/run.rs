@@ -194,7 +194,8 @@ fn measure(
     stop: &AtomicBool,
 ) -> Result<Measured> {
     let frozen = AscentMode::Eval.freeze(&state.model);
-    let clean_accuracy = accuracy(&frozen, test, device, &mut state.ledger);
+    let progress = attacking("clean".into(), test.len(), stop);
+    let clean_accuracy = accuracy(&frozen, test, device, &mut state.ledger, progress)?;
     let attacked = test.take(spec.evaluation.n);
     let mut attacks = Vec::new();
     for name in &spec.evaluation.attacks {
@@ -247,6 +248,7 @@ fn finish(
         model: spec.model.to_string(),
         device: spec.device.to_string(),
         seed: spec.seed,
+        init: spec.init.as_ref().map(|file| file.display().to_string()),
         epochs: spec.epochs,
         weights: "last".into(),
         clean_accuracy,
@@ -298,7 +300,7 @@ pub fn create_folder(folder: &Path, spec: &RunSpec) -> Result<Files> {
             folder.display()
         )));
     }
-    // Before there is a folder that would have to be removed.
+    // Said before there is a folder that holds a run which cannot begin.
     if let Some(weights) = spec.init.as_ref().filter(|file| !file.is_file()) {
         bail!(UsageError(format!(
             "--init: there is no file {}",

@@ -64,30 +64,39 @@ fn booked_predictions(
     set: &ImageSet,
     device: &Device,
     ledger: &mut Ledger,
-) -> Vec<usize> {
+    mut progress: impl FnMut(usize) -> Result<()>,
+) -> Result<Vec<usize>> {
     let mut all = Vec::with_capacity(set.len());
     for rows in batches(set.len()) {
+        progress(rows.start)?;
         let (images, _) = set.batch(rows.collect()).into_tensors(device);
         all.extend(read_predictions(ledger.forward(|| model.logits(images))));
     }
-    all
+    progress(set.len())?;
+    Ok(all)
 }
 
 /// Predictions of a model in eval mode for a set, in its order, not booked on any ledger: for pictures only.
-pub fn predictions(model: &ImageClassifier, set: &ImageSet, device: &Device) -> Vec<usize> {
-    booked_predictions(model, set, device, &mut Ledger::new())
+pub fn predictions(model: &ImageClassifier, set: &ImageSet, device: &Device) -> Result<Vec<usize>> {
+    booked_predictions(model, set, device, &mut Ledger::new(), |_| Ok(()))
 }
 
-/// The share of a set that a model in eval mode gets right.
-pub fn accuracy(model: &ImageClassifier, set: &ImageSet, device: &Device, ledger: &mut Ledger) -> f64 {
+/// The share of a set that a model in eval mode gets right. `progress`: as in [`evaluate`].
+pub fn accuracy(
+    model: &ImageClassifier,
+    set: &ImageSet,
+    device: &Device,
+    ledger: &mut Ledger,
+    progress: impl FnMut(usize) -> Result<()>,
+) -> Result<f64> {
     ledger.begin_batch(Phase::Evaluation);
     let labels = set.labels(&(0..set.len()).collect::<Vec<_>>());
-    let right = booked_predictions(model, set, device, ledger)
+    let right = booked_predictions(model, set, device, ledger, progress)?
         .iter()
         .zip(labels)
         .filter(|(p, y)| **p as i64 == *y)
         .count();
-    right as f64 / set.len().max(1) as f64
+    Ok(right as f64 / set.len().max(1) as f64)
 }
 
 /// How to attack a set.

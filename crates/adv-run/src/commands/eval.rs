@@ -37,7 +37,8 @@ pub(super) fn run(args: EvalArgs, stop: &AtomicBool) -> Result<()> {
         .valid();
 
     let mut ledger = Ledger::new();
-    let clean = accuracy(&model, &test, &device, &mut ledger);
+    let progress = attacking("clean".into(), test.len(), stop);
+    let clean = accuracy(&model, &test, &device, &mut ledger, progress)?;
     let attacked = test.take(spec.evaluation.n);
     let mut reports = Vec::new();
     for name in &spec.evaluation.attacks {

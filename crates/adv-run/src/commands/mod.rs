@@ -25,7 +25,10 @@ pub fn run(command: Command, line: &str, stop: &AtomicBool) -> Result<Done> {
     match command {
         Command::Train(args) => train::run(args, line, stop),
         Command::Eval(args) => match eval::run(args, stop) {
-            Err(error) if error.is::<Stopped>() => Ok(Done::Interrupted),
+            Err(error) if error.is::<Stopped>() => {
+                eprintln!("stopped; an evaluation keeps nothing");
+                Ok(Done::Interrupted)
+            }
             ended => ended.map(|()| Done::Complete),
         },
         Command::Compare(args) => compare::run(args, line, stop),

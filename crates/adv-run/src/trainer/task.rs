@@ -96,7 +96,7 @@ impl Task<4> for ImageTask {
 
     fn validate(&self, model: &ImageClassifier, ledger: &mut Ledger) -> Result<Validation> {
         let frozen = AscentMode::Eval.freeze(model);
-        let clean = accuracy(&frozen, &self.watch, &self.device, ledger);
+        let clean = accuracy(&frozen, &self.watch, &self.device, ledger, |_| Ok(()))?;
         let robust = evaluate(&frozen, &self.watch, &self.attack, &self.device, ledger, |_| {
             Ok(())
         })?
