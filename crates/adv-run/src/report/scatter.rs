@@ -41,7 +41,7 @@ pub(super) fn figure(points: &[CostPoint<'_>], cost_name: &str) -> Result<String
         width: 430.0,
         height: 330.0,
         left: 56.0,
-        right: 10.0,
+        right: 18.0,
         top: 8.0,
         bottom: 48.0,
     };
