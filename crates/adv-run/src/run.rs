@@ -6,12 +6,12 @@ use crate::optim::optimiser;
 use crate::progress::{DownloadBar, attacking, display};
 use crate::report_of;
 use crate::result::{LedgerResult, RunResult};
-use crate::spec::RunSpec;
+use crate::spec::{EvalSpec, RunSpec};
 use crate::trainer::{
     Ended, Files, History, ImageTask, Journal, LoopPlan, TrainState, read_checkpoint, train,
 };
 use crate::usage::{Stopped, UsageError};
-use adv_core::{AscentMode, Phase};
+use adv_core::{AscentMode, Ledger, Phase};
 use adv_data::{BatchPlan, Download, ImageSet, LastBatch, Source, Splits};
 use adv_models::ImageClassifier;
 use anyhow::{Context, Result, bail};
@@ -134,7 +134,9 @@ pub fn execute(spec: &RunSpec, files: &Files, command: &str, stop: &AtomicBool) 
     if ended? == Ended::Interrupted {
         return Ok(Outcome::Interrupted);
     }
-    let measured = match measure(spec, &data.test, &mut state, &device, stop) {
+    let frozen = AscentMode::Eval.freeze(&state.model);
+    let ledger = &mut state.ledger;
+    let measured = match measure(&frozen, &data.test, &spec.evaluation, &device, ledger, stop) {
         // The checkpoint holds the trained network: resuming measures it from the start.
         Err(error) if error.is::<Stopped>() => return Ok(Outcome::Interrupted),
         measured => measured?,
@@ -178,48 +180,43 @@ fn watching(spec: &RunSpec) -> AttackPlan {
     }
 }
 
-/// What the final evaluation saw.
-struct Measured {
-    frozen: ImageClassifier,
-    clean_accuracy: f64,
-    attacked: usize,
-    attacks: Vec<AttackReport>,
+/// What an evaluation saw.
+pub(crate) struct Measured {
+    /// Share of all test images that are right.
+    pub(crate) clean_accuracy: f64,
+    /// The images that were attacked.
+    pub(crate) attacked: ImageSet,
+    /// What each attack did.
+    pub(crate) attacks: Vec<AttackReport>,
 }
 
-fn measure(
-    spec: &RunSpec,
+/// Clean accuracy and attacks of a frozen model in eval mode. Fails with [`Stopped`] once the user asked to stop.
+pub(crate) fn measure(
+    model: &ImageClassifier,
     test: &ImageSet,
-    state: &mut TrainState<4, ImageClassifier>,
+    evaluation: &EvalSpec,
     device: &Device,
+    ledger: &mut Ledger,
     stop: &AtomicBool,
 ) -> Result<Measured> {
-    let frozen = AscentMode::Eval.freeze(&state.model);
     let progress = attacking("clean".into(), test.len(), stop);
-    let clean_accuracy = accuracy(&frozen, test, device, &mut state.ledger, progress)?;
-    let attacked = test.take(spec.evaluation.n);
+    let clean_accuracy = accuracy(model, test, device, ledger, progress)?;
+    let attacked = test.take(evaluation.n);
     let mut attacks = Vec::new();
-    for name in &spec.evaluation.attacks {
+    for name in &evaluation.attacks {
         let plan = AttackPlan {
             name: *name,
-            eps: spec.evaluation.eps,
-            step: spec.evaluation.step,
-            target: None,
-            seed: spec.seed,
+            eps: evaluation.eps,
+            step: evaluation.step,
+            target: evaluation.target,
+            seed: evaluation.seed,
         };
         let progress = attacking(name.to_string(), attacked.len(), stop);
-        attacks.push(evaluate(
-            &frozen,
-            &attacked,
-            &plan,
-            device,
-            &mut state.ledger,
-            progress,
-        )?);
+        attacks.push(evaluate(model, &attacked, &plan, device, ledger, progress)?);
     }
     Ok(Measured {
-        frozen,
         clean_accuracy,
-        attacked: attacked.len(),
+        attacked,
         attacks,
     })
 }
@@ -234,7 +231,6 @@ fn finish(
     device: &Device,
 ) -> Result<Finished> {
     let Measured {
-        frozen,
         clean_accuracy,
         attacked,
         attacks,
@@ -257,7 +253,7 @@ fn finish(
             .iter()
             .map(|a| (a.name.to_string(), a.accuracy()))
             .collect(),
-        attack_n: attacked,
+        attack_n: attacked.len(),
         eps: spec.evaluation.eps,
         steps: attacks
             .iter()
@@ -277,7 +273,7 @@ fn finish(
     };
     let done = Finished {
         result,
-        model: frozen,
+        model: AscentMode::Eval.freeze(&state.model),
         test: data.test,
         attacks,
     };

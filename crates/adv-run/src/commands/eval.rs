@@ -1,11 +1,10 @@
 //! `adv eval`.
 
 use super::show;
-use crate::attack::{AttackPlan, AttackReport, accuracy, evaluate};
+use crate::attack::AttackReport;
 use crate::cli::EvalArgs;
-use crate::progress::attacking;
-use crate::run::load_data;
-use crate::spec::{RunSpec, Settings};
+use crate::run::{Measured, load_data, measure};
+use crate::spec::{EvalSpec, RunSpec, Settings};
 use crate::trainer::Files;
 use crate::usage::UsageError;
 use adv_core::{Ledger, Phase};
@@ -37,27 +36,16 @@ pub(super) fn run(args: EvalArgs, stop: &AtomicBool) -> Result<()> {
         .valid();
 
     let mut ledger = Ledger::new();
-    let progress = attacking("clean".into(), test.len(), stop);
-    let clean = accuracy(&model, &test, &device, &mut ledger, progress)?;
-    let attacked = test.take(spec.evaluation.n);
-    let mut reports = Vec::new();
-    for name in &spec.evaluation.attacks {
-        let plan = AttackPlan {
-            name: *name,
-            eps: spec.evaluation.eps,
-            step: spec.evaluation.step,
-            target: args.target,
-            seed: args.seed.unwrap_or(0),
-        };
-        reports.push(evaluate(
-            &model,
-            &attacked,
-            &plan,
-            &device,
-            &mut ledger,
-            attacking(name.to_string(), attacked.len(), stop),
-        )?);
-    }
+    let evaluation = EvalSpec {
+        target: args.target,
+        seed: args.seed.unwrap_or(0),
+        ..spec.evaluation.clone()
+    };
+    let Measured {
+        clean_accuracy: clean,
+        attacked,
+        attacks: reports,
+    } = measure(&model, &test, &evaluation, &device, &mut ledger, stop)?;
     if let Some(path) = &args.save_examples {
         save_examples(path, &attacked, &reports)?;
     }

@@ -9,7 +9,7 @@ pub use names::{
 };
 pub use settings::{Settings, number};
 
-use crate::attack::AttackName;
+use crate::attack::{AttackName, Target};
 use crate::device::DeviceKind;
 use crate::usage::UsageError;
 use adv_core::{ParamError, Passes};
@@ -109,6 +109,10 @@ pub struct EvalSpec {
     pub step: Option<f64>,
     /// Attack the first `n` test images.
     pub n: usize,
+    /// The class to reach; any wrong one if none.
+    pub target: Option<Target>,
+    /// Seed of the random starts.
+    pub seed: u64,
 }
 
 impl RunSpec {
@@ -151,6 +155,8 @@ impl RunSpec {
             eps: s.eval_eps.unwrap_or(method.eps),
             step: s.eval_step,
             n: s.n.unwrap_or(1000),
+            target: None,
+            seed: s.seed.unwrap_or(0),
         };
         let mut spec = RunSpec {
             method,
