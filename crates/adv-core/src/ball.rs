@@ -120,6 +120,18 @@ impl Ball {
         }
     }
 
+    /// The ball with its radius times `share`.
+    pub(crate) fn scaled(self, share: f64) -> Self {
+        match self {
+            Ball::Unbounded => Ball::Unbounded,
+            Ball::Bounded { norm, radius, axes } => Ball::Bounded {
+                norm,
+                radius: radius * share,
+                axes,
+            },
+        }
+    }
+
     pub(crate) fn check(&self) -> Result<(), ParamError> {
         match self.radius() {
             Some(radius) if !(radius.is_finite() && radius >= 0.0) => Err(ParamError::Radius(radius)),

@@ -41,6 +41,9 @@ pub enum ParamError {
     /// A share of the clean loss outside [0, 1).
     #[error("the share of the clean loss must be in [0, 1), got {0}; for 1 use `Standard`")]
     CleanShare(f64),
+    /// A share of the radius outside [0, 1].
+    #[error("the share of the radius must be in [0, 1], got {0}")]
+    RadiusShare(f64),
     /// A maximal gradient norm that clips everything, or nothing.
     #[error("the maximal gradient norm must be a positive finite number, got {0}")]
     MaxNorm(f64),

@@ -141,6 +141,23 @@ impl Perturbation {
         self
     }
 
+    /// The same perturbation, smaller: radius, start and step times `share`, which lies in [0, 1].
+    ///
+    /// A `share` that grows over the first mini-batches is the warm-up that lets a network begin to learn before the
+    /// adversary is at full strength.
+    pub fn scaled(self, share: f64) -> Result<Self, ParamError> {
+        if !(0.0..=1.0).contains(&share) {
+            return Err(ParamError::RadiusShare(share));
+        }
+        PerturbationSpec {
+            ball: self.spec.ball.scaled(share),
+            start: self.spec.start.scaled(share),
+            size: self.spec.size.scaled(share),
+            ..self.spec
+        }
+        .check()
+    }
+
     /// The parts.
     pub fn spec(&self) -> &PerturbationSpec {
         &self.spec

@@ -32,6 +32,20 @@ pub enum Start {
 }
 
 impl Start {
+    /// The start with its lengths times `share`.
+    pub(crate) fn scaled(self, share: f64) -> Self {
+        match self {
+            Start::Zero | Start::InBall => self,
+            Start::Uniform { half_width } => Start::Uniform {
+                half_width: half_width * share,
+            },
+            Start::LengthScaled { magnitude } => Start::LengthScaled {
+                magnitude: magnitude * share,
+            },
+            Start::Gaussian { std } => Start::Gaussian { std: std * share },
+        }
+    }
+
     pub(crate) fn check(&self, ball: &Ball) -> Result<(), ParamError> {
         let scale = match *self {
             Start::Zero => return Ok(()),

@@ -39,6 +39,14 @@ pub enum StepSize {
 }
 
 impl StepSize {
+    /// The size for a ball whose radius is `share` of the old one.
+    pub(crate) fn scaled(self, share: f64) -> Self {
+        match self {
+            StepSize::Absolute(size) => StepSize::Absolute(size * share),
+            StepSize::RelativeToRadius(_) => self,
+        }
+    }
+
     /// The size in units of the perturbed tensor.
     pub(crate) fn resolve(&self, ball: &Ball) -> Result<f64, ParamError> {
         let (factor, unit) = match *self {

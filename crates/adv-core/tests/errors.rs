@@ -42,6 +42,7 @@ fn invalid_parameters_cannot_be_built() {
         radius: 1.0,
         axes: Axes::Token,
     };
+    let pgd = Perturbation::pgd(0.3, 0.1, 7).unwrap();
     let plain = Adversarial::new(Perturbation::fgsm(0.1).unwrap());
     let table = [
         (Perturbation::fgsm(-0.1).err(), ParamError::Radius(-0.1)),
@@ -135,6 +136,9 @@ fn invalid_parameters_cannot_be_built() {
         ),
         (plain.with_clean_share(1.0).err(), ParamError::CleanShare(1.0)),
         (plain.with_clean_share(NAN).err(), ParamError::CleanShare(NAN)),
+        (pgd.scaled(-0.1).err(), ParamError::RadiusShare(-0.1)),
+        (pgd.scaled(1.5).err(), ParamError::RadiusShare(1.5)),
+        (pgd.scaled(NAN).err(), ParamError::RadiusShare(NAN)),
         (MaxNorm::new(0.0).err(), ParamError::MaxNorm(0.0)),
         (MaxNorm::new(INF).err(), ParamError::MaxNorm(INF)),
     ];

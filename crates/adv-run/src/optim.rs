@@ -50,9 +50,38 @@ pub fn rate_share(schedule: ScheduleName, done: u64, total: u64) -> f64 {
     }
 }
 
+/// The share of its radius that the perturbation of mini-batch `done + 1` of `total` has: it grows in a line over the first
+/// `warmup` (a share) of the mini-batches.
+///
+/// A function of the position alone, as the rate is.
+pub fn radius_share(warmup: f64, done: u64, total: u64) -> f64 {
+    let growing = warmup * total as f64;
+    if done as f64 >= growing {
+        1.0
+    } else {
+        done as f64 / growing
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_radius_grows_in_a_line_from_zero() {
+        for (warmup, done, expected) in [
+            (0.0, 0, 1.0),
+            (0.5, 0, 0.0),
+            (0.5, 25, 0.5),
+            (0.5, 49, 0.98),
+            (0.5, 50, 1.0),
+            (0.5, 99, 1.0),
+            (1.0, 99, 0.99),
+        ] {
+            let share = radius_share(warmup, done, 100);
+            assert!((share - expected).abs() < 1e-12, "{warmup} at {done}: {share}");
+        }
+    }
 
     #[test]
     fn schedules_have_their_published_shape() {

@@ -103,6 +103,7 @@ pub fn execute(spec: &RunSpec, files: &Files, command: &str, stop: &AtomicBool) 
         batches,
         total: (spec.epochs * per_epoch as f64).round().max(1.0) as u64,
         seed: spec.seed,
+        radius_warmup: spec.method.eps_warmup,
         optim: spec.optim,
         files,
         checkpoint_every: Duration::from_secs_f64(spec.checkpoint_seconds),

@@ -57,6 +57,11 @@ fn exit_codes_and_messages() {
         (2, "train --eps 8/0", &["not finite"]),
         (2, "train --eps=-0.1", &["method pgd", "radius", "-0.1"]),
         (2, "train --steps 0", &["method pgd", "at least 1"]),
+        (
+            2,
+            "train --eps-warmup 1.5",
+            &["--eps-warmup", "share of the training"],
+        ),
         (2, "train --clean-share 1", &["share of the clean loss"]),
         (2, "train --checkpoint-seconds 1e30", &["--checkpoint-seconds"]),
         (2, "train --method yopo --norm l2", &["--norm l2"]),
@@ -457,6 +462,29 @@ fn a_loss_that_is_no_number_stops_with_the_place_and_the_last_good_checkpoint() 
         }
         assert!(stdout.is_empty());
     }
+}
+
+#[test]
+fn a_network_that_learns_nothing_is_said_once_and_kept_in_the_result() {
+    let root = root();
+    // Ten of Adam's steps of 1 leave no ReLU alive.
+    let dead =
+        "train --take 200 --hold-out 40 --epochs 4 --n 40 --model wong_cnn --method standard --lr 1 --out a";
+    let (stdout, stderr) = expect(0, root.path(), dead);
+    let text = "the network has learnt nothing yet";
+    assert_eq!(stderr.matches(text).count(), 1, "{stderr}");
+    assert!(
+        stdout.contains(text) && stderr.contains("--eps-warmup"),
+        "{stdout}"
+    );
+    assert_eq!(
+        result(&root.path().join("a"))["warnings"]
+            .as_array()
+            .map(Vec::len),
+        Some(1)
+    );
+    let (_, stderr) = expect(0, root.path(), &LEARNS.replace("--out a", "--out b"));
+    assert!(!stderr.contains(text), "{stderr}");
 }
 
 /// No reference to anything outside the page.

@@ -16,8 +16,8 @@ const SHORT: &str = "--take 300 --hold-out 60 --epochs 3 --checkpoint-seconds 0"
 
 const PGD: &str = "--method pgd --steps 3 --optimiser adamw --weight-decay 0.01 --clip-norm 1";
 
-/// FreeAT carries its delta from batch to batch; three replays a batch.
-const FREEAT: &str = "--method freeat --m 3 --optimiser sgd --lr 0.05 --clip-norm 0.5";
+/// FreeAT carries its delta from batch to batch; three replays a batch; the radius grows.
+const FREEAT: &str = "--method freeat --m 3 --optimiser sgd --lr 0.05 --clip-norm 0.5 --eps-warmup 0.7";
 
 /// 120 mini-batches, so that a signal after the first still finds it at work on a busy machine.
 const FREEAT_LONG: &str = "--method freeat --m 3 --batch 6";

@@ -100,6 +100,13 @@ impl<const D: usize, M: Objective<D> + Module> TrainingMethod<D, M> for FreeAt {
         }
     }
 
+    fn scaled(&self, share: f64) -> Result<Box<dyn TrainingMethod<D, M>>, ParamError> {
+        Ok(Box::new(Self {
+            perturbation: self.perturbation.scaled(share)?,
+            ..*self
+        }))
+    }
+
     fn gradients(
         &self,
         model: &M,

@@ -1,7 +1,7 @@
 //! FreeLB.
 
 use super::{Carried, TrainingMethod, Update};
-use crate::{Batch, Ledger, Noise, Objective, PassError, Passes, Perturbation, gradients};
+use crate::{Batch, Ledger, Noise, Objective, ParamError, PassError, Passes, Perturbation, gradients};
 use burn::module::Module;
 
 /// FreeLB-K (Zhu et al. 2020, Algorithm 1): K passes at a climbing perturbation, whose weight gradients are averaged
@@ -38,6 +38,10 @@ impl<const D: usize, M: Objective<D> + Module> TrainingMethod<D, M> for FreeLb {
             updates: 1,
             ..Passes::default()
         }
+    }
+
+    fn scaled(&self, share: f64) -> Result<Box<dyn TrainingMethod<D, M>>, ParamError> {
+        Ok(Box::new(Self::new(self.perturbation.scaled(share)?)))
     }
 
     fn gradients(

@@ -12,7 +12,7 @@ pub use free_lb::FreeLb;
 pub use standard::Standard;
 pub use yopo::{FirstLayer, PassReduction, Yopo, YopoParts};
 
-use crate::{Batch, Ledger, Noise, Objective, PassError, Passes};
+use crate::{Batch, Ledger, Noise, Objective, ParamError, PassError, Passes};
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
@@ -37,6 +37,10 @@ pub trait TrainingMethod<const D: usize, M: Objective<D> + Module>: Send + Sync 
 
     /// What one mini-batch costs in theory, all replays together. The ledger must count the same.
     fn expected_cost(&self) -> Passes;
+
+    /// The same method with a smaller perturbation ([`Perturbation::scaled`]), at the same cost: for a radius that grows
+    /// over the first mini-batches. `share` lies in [0, 1].
+    fn scaled(&self, share: f64) -> Result<Box<dyn TrainingMethod<D, M>>, ParamError>;
 
     /// The gradients of one update.
     ///

@@ -1,7 +1,7 @@
 //! Training on clean data.
 
 use super::{Carried, TrainingMethod, Update};
-use crate::{Batch, Ledger, Noise, Objective, PassError, Passes};
+use crate::{Batch, Ledger, Noise, Objective, ParamError, PassError, Passes};
 use burn::module::Module;
 
 /// The plain step: the gradients of the mean loss on the clean batch. The baseline of every comparison.
@@ -16,6 +16,10 @@ impl<const D: usize, M: Objective<D> + Module> TrainingMethod<D, M> for Standard
             updates: 1,
             ..Passes::default()
         }
+    }
+
+    fn scaled(&self, _share: f64) -> Result<Box<dyn TrainingMethod<D, M>>, ParamError> {
+        Ok(Box::new(*self))
     }
 
     fn gradients(

@@ -150,6 +150,13 @@ impl<const D: usize, M: Split<D> + Module> TrainingMethod<D, M> for Yopo {
         }
     }
 
+    fn scaled(&self, share: f64) -> Result<Box<dyn TrainingMethod<D, M>>, ParamError> {
+        Ok(Box::new(Self {
+            perturbation: self.perturbation.scaled(share)?,
+            ..*self
+        }))
+    }
+
     fn gradients(
         &self,
         model: &M,

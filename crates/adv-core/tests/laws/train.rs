@@ -11,7 +11,7 @@ use adv_core::{
 use burn::module::Module;
 
 /// The laws of this file.
-pub const LAWS: [(&str, super::Law); 6] = [
+pub const LAWS: [(&str, super::Law); 7] = [
     ("a zero radius is the clean step", a_zero_radius_is_the_clean_step),
     (
         "FreeLB of one pass is the clean step",
@@ -20,6 +20,10 @@ pub const LAWS: [(&str, super::Law); 6] = [
     ("FreeLB averages its passes", free_lb_averages_its_passes),
     ("FreeLB climbs as PGD does", free_lb_climbs_as_pgd_does),
     ("the clean share mixes gradients", the_clean_share_mixes_gradients),
+    (
+        "scaling a method scales its perturbation",
+        scaling_a_method_scales_its_perturbation,
+    ),
     ("no method moves what is masked", no_method_moves_what_is_masked),
 ];
 
@@ -145,6 +149,72 @@ pub fn the_clean_share_mixes_gradients(rig: &Rig, case: &Case) {
             for (found, expected) in found.iter().zip(expected) {
                 assert!((found - expected).abs() <= 1e-5 * size, "{found}, not {expected}");
             }
+        }
+    }
+}
+
+/// Every method built with these lengths, and what it costs.
+fn of_lengths<M: Objective<4> + adv_core::Split<4> + Module>(
+    radius: f64,
+    step: f64,
+    steps: usize,
+) -> Vec<Box<dyn TrainingMethod<4, M>>> {
+    let random = |perturbation: Perturbation, start| perturbation.with_start(start).unwrap();
+    let pgd = Perturbation::pgd(radius, step, steps).unwrap();
+    let l2 = Perturbation::pgd_l2(radius, step, steps).unwrap();
+    let parts = YopoParts {
+        passes: 2,
+        inner_steps: steps,
+        radius,
+        step,
+        range: Some(ValueRange::UNIT),
+    };
+    let pixels = pgd.with_range(ValueRange::UNIT, RangePolicy::EachStep);
+    vec![
+        Box::new(Standard),
+        Box::new(Adversarial::new(random(pixels, Start::InBall))),
+        Box::new(Adversarial::new(random(l2, Start::Gaussian { std: radius }))),
+        Box::new(Adversarial::new(Perturbation::n_fgsm(radius, 2.0).unwrap())),
+        Box::new(
+            Adversarial::new(Perturbation::fgsm_rs(radius, step).unwrap())
+                .with_clean_share(0.5)
+                .unwrap(),
+        ),
+        Box::new(FreeAt::new(2, radius, None).unwrap().with_step(step).unwrap()),
+        Box::new(FreeLb::new(random(l2, Start::LengthScaled { magnitude: radius }))),
+        Box::new(Yopo::new(parts).unwrap()),
+    ]
+}
+
+/// A method times a share is the method of the smaller radius, start and step; times 1 it is itself, and its cost stays.
+pub fn scaling_a_method_scales_its_perturbation(rig: &Rig, case: &Case) {
+    let net = TwoLayer::new(case.seed, case.side, 3, Shape::ReluThenCurved, &rig.device);
+    let clean = toy::uniform(
+        &mut case.rng(73),
+        [case.batch, case.side, 1, 1],
+        [0.0, 1.0],
+        &rig.device,
+    );
+    let batch = Batch::new(clean, &());
+    let (radius, step, steps) = (case.radius, case.step(), case.steps);
+    let whole = of_lengths::<TwoLayer>(radius, step, steps);
+    // A power of two, so that both ways round alike.
+    for share in [0.25, 1.0] {
+        let smaller = of_lengths::<TwoLayer>(share * radius, share * step, steps);
+        for (index, (whole, smaller)) in whole.iter().zip(&smaller).enumerate() {
+            let scaled = whole.scaled(share).unwrap();
+            assert_eq!(scaled.expected_cost(), whole.expected_cost());
+            assert_eq!(scaled.replays(), whole.replays());
+            // Two updates, so that the step of FreeAT shows.
+            let [found, expected] = [&scaled, smaller].map(|method| {
+                let (carried, ledger) = (&mut Carried::default(), &mut Ledger::new());
+                let mut rng = case.rng(74);
+                let mut last = || method.gradients(&net, &batch, carried, &mut rng, ledger).unwrap();
+                last();
+                toy::gradients(&net, &last().gradients)
+            });
+            rig.agree
+                .check_sets(&format!("method {index} times {share}"), &found, &expected);
         }
     }
 }

@@ -75,6 +75,8 @@ pub struct MethodSpec {
     pub noise: f64,
     /// Start of PGD.
     pub start: StartName,
+    /// Share of the training over which the radius grows from 0.
+    pub eps_warmup: f64,
     /// Share of the clean loss.
     pub clean_share: f64,
     /// Mode of the network during the ascent.
@@ -132,7 +134,7 @@ impl RunSpec {
                 .map_err(|error| UsageError(format!("--model: {error}")))?,
         };
         let s = settings;
-        let method = defaults::method(&s, base.eps);
+        let method = defaults::method(&s, dataset, base.eps);
         let optim = OptimSpec {
             name: s.optimiser.unwrap_or(OptimiserName::Adam),
             lr: s.lr.unwrap_or(base.lr),
@@ -199,6 +201,10 @@ impl RunSpec {
                 i64::try_from(self.seed).is_ok(),
                 "--seed must be at most 9223372036854775807, the largest integer of a TOML file",
             ),
+            (
+                (0.0..=1.0).contains(&self.method.eps_warmup),
+                "--eps-warmup must be in [0, 1]: it is a share of the training",
+            ),
             (positive(self.optim.lr), "--lr must be a positive number"),
             (
                 (0.0..1.0).contains(&self.optim.momentum),
@@ -258,6 +264,7 @@ impl RunSpec {
             first_layer: uses.n_inner.then_some(m.first_layer),
             noise: uses.noise.then_some(m.noise),
             start: uses.start.then_some(m.start),
+            eps_warmup: uses.ball.then_some(m.eps_warmup),
             clean_share: uses.clean_share.then_some(m.clean_share),
             ascent_mode: uses.clean_share.then_some(m.ascent_mode),
             optimiser: Some(self.optim.name),

@@ -72,6 +72,10 @@ pub struct Settings {
     /// Start of pgd [default: random]
     #[arg(long)]
     pub start: Option<StartName>,
+    /// Share of the training, from its beginning, over which eps and step grow from 0 to their full size
+    /// [default: 0; pgd on mnist: 0.3]
+    #[arg(long, value_parser = number)]
+    pub eps_warmup: Option<f64>,
     /// Share of the clean loss in fgsm, fgm, fgsm-rs, n-fgsm and pgd [default: 0]
     #[arg(long, value_parser = number)]
     pub clean_share: Option<f64>,
@@ -147,6 +151,7 @@ impl Settings {
             first_layer: self.first_layer.or(base.first_layer),
             noise: self.noise.or(base.noise),
             start: self.start.or(base.start),
+            eps_warmup: self.eps_warmup.or(base.eps_warmup),
             clean_share: self.clean_share.or(base.clean_share),
             ascent_mode: self.ascent_mode.or(base.ascent_mode),
             optimiser: self.optimiser.or(base.optimiser),

@@ -10,7 +10,7 @@ pub use journal::{History, Journal};
 pub use state::{Best, TrainState};
 pub use task::{Host, ImageTask, Sample, Task, Validation};
 
-use crate::optim::rate_share;
+use crate::optim::{radius_share, rate_share};
 use crate::progress::Progress;
 use crate::spec::OptimSpec;
 use crate::streams::{Purpose, derived_seed, stream};
@@ -29,6 +29,8 @@ pub struct LoopPlan<'a> {
     pub total: u64,
     /// Seed of noise and dropout.
     pub seed: u64,
+    /// Share of the mini-batches over which the radius grows from 0.
+    pub radius_warmup: f64,
     /// The optimiser's rate, schedule and clipping.
     pub optim: OptimSpec,
     /// The files of the run.
@@ -85,6 +87,9 @@ pub fn train<const D: usize, T: Task<D>>(
         );
         state.ledger.begin_batch(Phase::Training);
 
+        let share = radius_share(plan.radius_warmup, state.batches, plan.total);
+        let smaller = (share < 1.0).then(|| method.scaled(share)).transpose()?;
+        let method = smaller.as_deref().unwrap_or(method);
         let mut loss = 0.0;
         let mut norm = None;
         for _ in 0..method.replays() {
@@ -133,7 +138,7 @@ pub fn train<const D: usize, T: Task<D>>(
             let validation = task
                 .validate(&state.model, &mut state.ledger)
                 .with_context(|| stopped_at(plan, state))?;
-            watch(plan, state, validation, progress);
+            watch(plan, state, validation, task.guess(), progress);
             if state.keep_if_best(validation) {
                 task.save(&state.model, &plan.files.best())?;
             }
@@ -194,25 +199,46 @@ fn stopped_at<const D: usize, M>(plan: &LoopPlan<'_>, state: &TrainState<D, M>) 
     )
 }
 
-/// Warns of catastrophic overfitting: robust accuracy that falls by more than 0.2 (Wong et al. 2020, section 5.4).
+/// Warns of a network that learns nothing, and of catastrophic overfitting.
 fn watch<const D: usize, M>(
     plan: &LoopPlan<'_>,
     state: &mut TrainState<D, M>,
     now: Validation,
+    guess: f64,
     progress: &mut dyn Progress,
 ) {
-    const FALL: f64 = 0.2;
-    if let (true, Some(before)) = (plan.watch_overfitting, state.last_robust)
-        && now.robust < before - FALL
-    {
-        let text = format!(
-            "catastrophic overfitting: PGD accuracy on the watched images fell from {before:.3} to {:.3}; best.safetensors holds the best weights so far. A smaller --step, --method n-fgsm or pgd avoids it",
-            now.robust
-        );
+    let before = state.last_robust.replace(now.robust);
+    let warnings = [
+        stalled(plan, state.batches, now, guess),
+        overfitted(plan, before, now),
+    ];
+    for text in warnings.into_iter().flatten() {
         progress.warn(&text);
         state
             .warnings
             .push(format!("after mini-batch {}: {text}", state.batches));
     }
-    state.last_robust = Some(now.robust);
+}
+
+/// Said at the first epoch end past the middle of the training: before, a slow start or a growing radius may be all there is.
+fn stalled(plan: &LoopPlan<'_>, batches: u64, now: Validation, guess: f64) -> Option<String> {
+    let per_epoch = plan.batches.batches_per_epoch() as u64;
+    let middle = plan.total.div_ceil(2);
+    let first = batches >= middle && batches < middle + per_epoch;
+    (first && now.clean <= guess).then(|| {
+        format!(
+            "the network has learnt nothing yet: clean accuracy on the watched images is {:.3}, and always naming one class gives {guess:.3}. Let the radius grow with --eps-warmup 0.3, lower --lr, or give clean images a share with --clean-share 0.5",
+            now.clean
+        )
+    })
+}
+
+/// Robust accuracy that falls by more than 0.2 (Wong et al. 2020, section 5.4).
+fn overfitted(plan: &LoopPlan<'_>, before: Option<f64>, now: Validation) -> Option<String> {
+    const FALL: f64 = 0.2;
+    let before = before.filter(|before| plan.watch_overfitting && now.robust < before - FALL)?;
+    Some(format!(
+        "catastrophic overfitting: PGD accuracy on the watched images fell from {before:.3} to {:.3}; best.safetensors holds the best weights so far. A smaller --step, --method n-fgsm or pgd avoids it",
+        now.robust
+    ))
 }

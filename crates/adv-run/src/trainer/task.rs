@@ -51,6 +51,9 @@ pub trait Task<const D: usize> {
     /// Measures the model, booked as evaluation.
     fn validate(&self, model: &Self::Model, ledger: &mut Ledger) -> Result<Validation>;
 
+    /// The clean accuracy of a network that gives the same answer for every watched sample, at its best.
+    fn guess(&self) -> f64;
+
     /// Writes the weights, atomically.
     fn save(&self, model: &Self::Model, path: &Path) -> Result<()>;
 }
@@ -102,6 +105,13 @@ impl Task<4> for ImageTask {
         })?
         .accuracy();
         Ok(Validation { clean, robust })
+    }
+
+    fn guess(&self) -> f64 {
+        let labels = self.watch.labels(&(0..self.watch.len()).collect::<Vec<_>>());
+        let count = |class: usize| labels.iter().filter(|&&label| label == class as i64).count();
+        let commonest = (0..self.watch.classes().len()).map(count).max();
+        commonest.unwrap_or(0) as f64 / labels.len().max(1) as f64
     }
 
     fn save(&self, model: &ImageClassifier, path: &Path) -> Result<()> {
