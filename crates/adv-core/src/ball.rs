@@ -77,13 +77,23 @@ pub fn unit<const D: usize>(t: Tensor<D>, norm: Norm, axes: Axes) -> Tensor<D> {
     }
 }
 
-/// A norm ball around zero, or no bound at all.
+/// A norm ball around zero, its surface, or no bound at all.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Ball {
     /// No bound.
     Unbounded,
     /// All perturbations whose norm is at most the radius.
     Bounded {
+        /// The norm.
+        norm: Norm,
+        /// The radius, in units of the perturbed tensor.
+        radius: f64,
+        /// Over which entries the norm is taken.
+        axes: Axes,
+    },
+    /// All perturbations whose norm is the radius: SMART's program, which scales its noise to a largest entry of 1. Zero stays
+    /// zero.
+    Surface {
         /// The norm.
         norm: Norm,
         /// The radius, in units of the perturbed tensor.
@@ -116,7 +126,7 @@ impl Ball {
     pub fn radius(&self) -> Option<f64> {
         match self {
             Ball::Unbounded => None,
-            Ball::Bounded { radius, .. } => Some(*radius),
+            Ball::Bounded { radius, .. } | Ball::Surface { radius, .. } => Some(*radius),
         }
     }
 
@@ -125,6 +135,11 @@ impl Ball {
         match self {
             Ball::Unbounded => Ball::Unbounded,
             Ball::Bounded { norm, radius, axes } => Ball::Bounded {
+                norm,
+                radius: radius * share,
+                axes,
+            },
+            Ball::Surface { norm, radius, axes } => Ball::Surface {
                 norm,
                 radius: radius * share,
                 axes,
@@ -145,6 +160,7 @@ impl Ball {
     pub fn project<const D: usize>(&self, delta: Tensor<D>) -> Tensor<D> {
         match *self {
             Ball::Unbounded => delta,
+            Ball::Surface { norm, radius, axes } => unit(delta, norm, axes).mul_scalar(radius),
             Ball::Bounded {
                 norm: Norm::Linf,
                 radius,

@@ -44,6 +44,9 @@ pub enum ParamError {
     /// A share of the radius outside [0, 1].
     #[error("the share of the radius must be in [0, 1], got {0}")]
     RadiusShare(f64),
+    /// The weight of a penalty is negative, infinite or not a number.
+    #[error("the weight of the penalty must be a finite number of at least 0, got {0}")]
+    Weight(f64),
     /// A maximal gradient norm that clips everything, or nothing.
     #[error("the maximal gradient norm must be a positive finite number, got {0}")]
     MaxNorm(f64),

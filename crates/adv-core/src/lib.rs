@@ -5,6 +5,7 @@
 #![deny(missing_docs)]
 
 mod ball;
+mod divergence;
 mod error;
 pub mod gradients;
 mod ledger;
@@ -20,18 +21,19 @@ mod train;
 mod train_step;
 
 pub use ball::{Axes, Ball, Norm, norms, unit};
+pub use divergence::Divergence;
 pub use error::{ParamError, PassError};
 pub use ledger::{Ledger, Phase};
 pub use noise::Noise;
-pub use objective::{AscentMode, Batch, Objective, Split};
+pub use objective::{AscentMode, Batch, Objective, Predict, Split};
 pub use passes::{InputPass, JointPass, Passes, SplitPass, WeightPass};
 pub use perturbation::{Ascent, Perturbation, PerturbationSpec};
 pub use range::{RangePolicy, ValueRange};
 pub use start::Start;
 pub use step::{StepRule, StepSize};
 pub use train::{
-    Adversarial, Carried, FirstLayer, FreeAt, FreeLb, PassReduction, Standard, TrainingMethod, Update, Yopo,
-    YopoParts,
+    Adversarial, Carried, FirstLayer, FreeAt, FreeLb, PassReduction, R3f, Smart, Standard, TrainingMethod,
+    Update, Vat, VatParts, Yopo, YopoParts,
 };
 #[cfg(feature = "burn-train")]
 pub use train_step::{MethodStep, StepLoss, TrainItem};

@@ -29,14 +29,25 @@ pub trait Objective<const D: usize> {
 
 /// A model that can be cut after its first layer. Only [`Yopo`](crate::Yopo) needs it.
 ///
-/// `loss(x, t)` must equal `rest(first(x), t)`. The activation has the rank of the input; a layer with another
+/// `loss(x, t)` must equal `rest(first(x, t), t)`. The activation has the rank of the input; a layer with another
 /// rank reshapes it (a dense layer `[B, N]` to `[B, N, 1, 1]`).
 pub trait Split<const D: usize>: Objective<D> {
-    /// The first layer, its non-linearity included.
-    fn first(&self, input: Tensor<D>) -> Tensor<D>;
+    /// The first layer, its non-linearity included. The targets are there for what a layer needs beside the perturbed
+    /// tensor, such as the padding of sentences.
+    fn first(&self, input: Tensor<D>, targets: &Self::Targets) -> Tensor<D>;
 
     /// All other layers and the loss, from the output of [`first`](Self::first).
     fn rest(&self, activation: Tensor<D>, targets: &Self::Targets) -> Tensor<1>;
+}
+
+/// A model whose outputs at two inputs can be compared. [`Smart`](crate::Smart), [`R3f`](crate::R3f) and
+/// [`Vat`](crate::Vat) need it.
+pub trait Predict<const D: usize>: Objective<D> {
+    /// The outputs of one forward, `[B, C]`: logits, or a score (`C` = 1).
+    fn outputs(&self, input: Tensor<D>, targets: &Self::Targets) -> Tensor<2>;
+
+    /// The **mean** loss of outputs. `loss(x, t)` must equal `judge(outputs(x, t), t)`.
+    fn judge(&self, outputs: Tensor<2>, targets: &Self::Targets) -> Tensor<1>;
 }
 
 /// The mode of the network during the ascent.

@@ -116,6 +116,25 @@ impl Perturbation {
         .check()
     }
 
+    /// K raw steps from normal noise, scaled back to a largest entry of 1 per token after each (SMART, the released program: noise
+    /// 1e-5, step 1e-3, K = 1). The paper projects onto a ball of radius 1e-5 instead.
+    pub fn smart(noise: f64, step: f64, steps: usize) -> Result<Self, ParamError> {
+        PerturbationSpec {
+            ball: Ball::Surface {
+                norm: Norm::Linf,
+                radius: 1.0,
+                axes: Axes::Token,
+            },
+            start: Start::Gaussian { std: noise },
+            rule: StepRule::Raw,
+            size: StepSize::Absolute(step),
+            steps,
+            momentum: None,
+            range: None,
+        }
+        .check()
+    }
+
     fn plain(ball: Ball, rule: StepRule, step: f64, steps: usize) -> Result<Self, ParamError> {
         let (start, size) = (Start::Zero, StepSize::Absolute(step));
         PerturbationSpec {

@@ -51,7 +51,7 @@ impl Start {
             Start::Zero => return Ok(()),
             Start::InBall => {
                 return match ball {
-                    Ball::Unbounded => Err(ParamError::StartWithoutBall),
+                    Ball::Unbounded | Ball::Surface { .. } => Err(ParamError::StartWithoutBall),
                     Ball::Bounded {
                         norm: Norm::L2, axes, ..
                     } if *axes != Axes::Sample => Err(ParamError::StartAxes),
@@ -95,7 +95,9 @@ impl Start {
                     radius,
                     ..
                 } => in_l2_ball(batch, noise).mul_scalar(radius),
-                Ball::Unbounded => unreachable!("checked when the perturbation was built"),
+                Ball::Unbounded | Ball::Surface { .. } => {
+                    unreachable!("checked when the perturbation was built")
+                }
             },
         };
         batch.masked(delta)

@@ -3,8 +3,8 @@
 mod toy;
 
 use adv_core::{
-    Adversarial, FirstLayer, FreeAt, FreeLb, ParamError, Passes, Perturbation, Standard, TrainingMethod,
-    Yopo, YopoParts,
+    Adversarial, FirstLayer, FreeAt, FreeLb, ParamError, Passes, Perturbation, R3f, Smart, Standard, Start,
+    TrainingMethod, Vat, VatParts, Yopo, YopoParts,
 };
 use std::fmt::Write;
 use std::path::Path;
@@ -31,6 +31,12 @@ fn rows() -> Result<Vec<(&'static str, Method)>, ParamError> {
     let (radius, step) = (0.3, 0.05);
     let adversarial = |perturbation| Box::new(Adversarial::new(perturbation));
     let pgd = |steps| Perturbation::pgd(radius, step, steps);
+    let vat = Vat::new(VatParts {
+        radius,
+        probe: 1e-6,
+        iterations: 1,
+        weight: 1.0,
+    })?;
     let mixed = Adversarial::new(pgd(7)?).with_clean_share(0.5)?;
     Ok(vec![
         ("Standard", Box::new(Standard)),
@@ -51,6 +57,16 @@ fn rows() -> Result<Vec<(&'static str, Method)>, ParamError> {
             Box::new(yopo(5, 10)?.with_first_layer(FirstLayer::Code)),
         ),
         ("FreeLB-3", Box::new(FreeLb::new(pgd(3)?))),
+        (
+            "SMART",
+            Box::new(Smart::new(Perturbation::smart(1e-5, 1e-3, 1)?, 1.0)?),
+        ),
+        (
+            "R3F",
+            Box::new(R3f::new(Start::Uniform { half_width: 1e-5 }, 1.0)?),
+        ),
+        ("VAT", Box::new(vat)),
+        ("VAT, no labels", Box::new(vat.unlabelled())),
     ])
 }
 

@@ -5,8 +5,8 @@ mod toy;
 use adv_core::gradients::MaxNorm;
 use adv_core::{
     Adversarial, AscentMode, Axes, Ball, Batch, Carried, FirstLayer, FreeAt, FreeLb, Ledger, Norm, Objective,
-    ParamError, PassError, Perturbation, PerturbationSpec, Phase, Split, Standard, Start, StepRule, StepSize,
-    TrainingMethod, ValueRange, Yopo, YopoParts,
+    ParamError, PassError, Perturbation, PerturbationSpec, Phase, R3f, Smart, Split, Standard, Start,
+    StepRule, StepSize, TrainingMethod, ValueRange, Vat, VatParts, Yopo, YopoParts,
 };
 use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
@@ -33,6 +33,17 @@ fn yopo(passes: usize, inner_steps: usize, radius: f64, step: f64) -> Option<Par
         range,
     };
     Yopo::new(parts).err()
+}
+
+fn vat(radius: f64, probe: f64, iterations: usize) -> Option<ParamError> {
+    let weight = 1.0;
+    let parts = VatParts {
+        radius,
+        probe,
+        iterations,
+        weight,
+    };
+    Vat::new(parts).err()
 }
 
 #[test]
@@ -136,6 +147,16 @@ fn invalid_parameters_cannot_be_built() {
         ),
         (plain.with_clean_share(1.0).err(), ParamError::CleanShare(1.0)),
         (plain.with_clean_share(NAN).err(), ParamError::CleanShare(NAN)),
+        (Smart::new(pgd, -1.0).err(), ParamError::Weight(-1.0)),
+        (R3f::new(Start::Zero, NAN).err(), ParamError::Weight(NAN)),
+        (
+            R3f::new(Start::Gaussian { std: INF }, 1.0).err(),
+            ParamError::StartScale(INF),
+        ),
+        (vat(-1.0, 0.1, 1), ParamError::Radius(-1.0)),
+        (vat(1.0, NAN, 1), ParamError::Radius(NAN)),
+        (vat(1.0, 0.1, 0), ParamError::CountZero("power iterations")),
+        (FreeAt::restarting(0, pgd).err(), ParamError::CountZero("replays")),
         (pgd.scaled(-0.1).err(), ParamError::RadiusShare(-0.1)),
         (pgd.scaled(1.5).err(), ParamError::RadiusShare(1.5)),
         (pgd.scaled(NAN).err(), ParamError::RadiusShare(NAN)),
@@ -182,12 +203,12 @@ impl Objective<2> for Deaf {
     type Targets = ();
 
     fn loss(&self, input: Tensor<2>, targets: &()) -> Tensor<1> {
-        self.rest(self.first(input), targets)
+        self.rest(self.first(input, targets), targets)
     }
 }
 
 impl Split<2> for Deaf {
-    fn first(&self, input: Tensor<2>) -> Tensor<2> {
+    fn first(&self, input: Tensor<2>, _: &()) -> Tensor<2> {
         match self.ignores {
             Ignores::Input => input.zeros_like() + self.w1.val(),
             Ignores::Nothing | Ignores::Activation => input * self.w1.val(),

@@ -90,6 +90,11 @@ fn laws_of_yopo() {
 }
 
 #[test]
+fn laws_of_compared_outputs() {
+    check(&laws::smooth::LAWS);
+}
+
+#[test]
 fn laws_of_gradients() {
     check(&laws::gradients::LAWS);
 }

@@ -4,7 +4,8 @@ mod toy;
 
 use adv_core::{
     Adversarial, AscentMode, Batch, Carried, FirstLayer, FreeAt, FreeLb, Ledger, Objective, Passes,
-    Perturbation, Phase, Standard, TrainingMethod, ValueRange, Yopo, YopoParts,
+    Perturbation, Phase, R3f, Smart, Standard, Start, TrainingMethod, ValueRange, Vat, VatParts, Yopo,
+    YopoParts,
 };
 use burn::tensor::{Device, Int, Tensor};
 use toy::models::{Net, labels};
@@ -57,6 +58,14 @@ fn rows() -> Vec<Row> {
         range: Some(ValueRange::UNIT),
     };
     let yopo = Yopo::new(parts).unwrap();
+    let noise = Start::Uniform { half_width: 0.1 };
+    let vat = Vat::new(VatParts {
+        radius,
+        probe: 0.1,
+        iterations: 2,
+        weight: 1.0,
+    });
+    let vat = vat.unwrap();
     let one_step = passes(2, 1, 1, 0, 1);
     vec![
         ("standard", Box::new(Standard), passes(1, 1, 0, 0, 1), 1),
@@ -104,6 +113,25 @@ fn rows() -> Vec<Row> {
             "freelb-3",
             Box::new(FreeLb::new(Perturbation::pgd_l2(radius, step, 3).unwrap())),
             passes(3, 3, 0, 0, 1),
+            3,
+        ),
+        (
+            "smart-2",
+            Box::new(Smart::new(Perturbation::smart(0.01, 1.0, 2).unwrap(), 1.0).unwrap()),
+            passes(4, 2, 2, 0, 1),
+            4,
+        ),
+        (
+            "r3f",
+            Box::new(R3f::new(noise, 1.0).unwrap()),
+            passes(2, 2, 0, 0, 1),
+            2,
+        ),
+        ("vat-2", Box::new(vat), passes(4, 2, 2, 0, 1), 4),
+        (
+            "vat-2, no labels",
+            Box::new(vat.unlabelled()),
+            passes(4, 1, 2, 0, 1),
             3,
         ),
     ]
@@ -172,8 +200,11 @@ fn input_gradients_are_made_where_they_are_used_only() {
 #[test]
 fn a_loss_over_two_forwards_counts_two() {
     for (name, method, theory, _) in rows() {
-        // The cut of YOPO is through one forward.
-        if name.starts_with("yopo") {
+        // The cut of YOPO is through one forward, and outputs are those of one.
+        if ["yopo", "smart", "r3f", "vat"]
+            .iter()
+            .any(|other| name.starts_with(other))
+        {
             continue;
         }
         let mut model = probe();

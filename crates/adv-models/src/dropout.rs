@@ -89,6 +89,9 @@ pub struct Dropout {
     masks: Masks,
 }
 
+/// Where the number of a turn begins in the address of a mask: a network has fewer layers.
+const TURN: u32 = 16;
+
 impl Dropout {
     /// `probability` in [0, 1). `layer` tells the dropout layers of a network apart.
     pub(crate) fn new(probability: f64, layer: u32, masks: Masks) -> Self {
@@ -103,22 +106,30 @@ impl Dropout {
     /// Drops single entries. `[B, N]` to `[B, N]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         let shape = x.dims();
-        self.mask(x, shape)
+        self.mask(x, shape, 0)
     }
 
     /// Drops whole channels (PyTorch's `Dropout2d`). `[B, C, H, W]` to `[B, C, H, W]`.
     pub fn forward_channels(&self, x: Tensor<4>) -> Tensor<4> {
         let [batch, channels, _, _] = x.dims();
-        self.mask(x, [batch, channels, 1, 1])
+        self.mask(x, [batch, channels, 1, 1], 0)
     }
 
-    fn mask<const D: usize>(&self, x: Tensor<D>, shape: [usize; D]) -> Tensor<D> {
-        if !self.active.is_enabled() {
+    /// Drops single entries of a tensor of any rank. `turn` tells the uses of a shared layer apart.
+    pub(crate) fn apply<const D: usize>(&self, x: Tensor<D>, turn: u32) -> Tensor<D> {
+        let shape = x.dims();
+        self.mask(x, shape, turn)
+    }
+
+    fn mask<const D: usize>(&self, x: Tensor<D>, shape: [usize; D], turn: u32) -> Tensor<D> {
+        if !self.active.is_enabled() || self.probability == 0.0 {
             return x;
         }
-        let factors = self
-            .masks
-            .factors(self.layer, shape.iter().product(), self.probability);
+        let factors = self.masks.factors(
+            self.layer | turn << TURN,
+            shape.iter().product(),
+            self.probability,
+        );
         let mask = Tensor::<D>::from_data(TensorData::new(factors, shape), &x.device());
         x * mask
     }

@@ -92,6 +92,14 @@ pub enum ModelError {
         /// What the reader says.
         detail: String,
     },
+    /// A file that is no pickle of weights.
+    #[error("{} is no complete PyTorch file of weights ({detail})", path.display())]
+    Pickle {
+        /// The file.
+        path: PathBuf,
+        /// What the reader says.
+        detail: String,
+    },
     /// A file whose tensors are not those of the network. All of them are listed.
     #[error(
         "the weights in {} do not fit {architecture}:\n  {}\nchoose the architecture, the data set and the file that \
@@ -103,7 +111,7 @@ pub enum ModelError {
         /// The file.
         path: PathBuf,
         /// The architecture that was to be filled.
-        architecture: Architecture,
+        architecture: String,
         /// Everything that does not fit, by name.
         problems: Vec<TensorProblem>,
     },

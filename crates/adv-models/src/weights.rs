@@ -1,95 +1,30 @@
-//! Weights in safetensors files with PyTorch's names and layout.
+//! The tensors of a network against those of a file.
 
-use crate::{ImageClassifier, ModelError, Network, TensorProblem};
-use burn::store::{
-    BurnToPyTorchAdapter, FloatCastAdapter, ModuleAdapter, ModuleSnapshot, ModuleStore, PyTorchToBurnAdapter,
-    SafetensorsStore, SafetensorsStoreError,
-};
-use burn::tensor::DType;
+use crate::{ModelError, TensorProblem};
+use burn::store::{BurnToPyTorchAdapter, ModuleSnapshot, SafetensorsStoreError, burn_pack};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-fn pytorch_layout(store: SafetensorsStore) -> SafetensorsStore {
-    store
-        .with_to_adapter(BurnToPyTorchAdapter)
-        .skip_enum_variants(true)
-        .clear_metadata()
-        // What PyTorch's own tools write, and some readers insist on.
-        .metadata("format", "pt")
-}
-
-impl ImageClassifier {
-    /// Writes the weights: `conv1.weight`, `conv1.bias`, ...; linear layers are `[out, in]`. Replaces the file in one
-    /// step, so that no reader ever sees half of it. The normalisation is not part of it.
-    ///
-    /// Errors: the file cannot be written.
-    pub fn save_weights(&self, path: impl AsRef<Path>) -> Result<(), ModelError> {
-        let path = path.as_ref();
-        let mut store = pytorch_layout(SafetensorsStore::from_file(path)).overwrite(true);
-        let written = self.network.save_into(&mut store);
-        written.map_err(|error| ModelError::File {
-            action: "write",
+/// What a failure to read this safetensors file means.
+pub(crate) fn broken(path: &Path, error: SafetensorsStoreError) -> ModelError {
+    match error {
+        SafetensorsStoreError::Io(source) => ModelError::File {
+            action: "read",
             path: path.to_path_buf(),
-            source: match error {
-                SafetensorsStoreError::Io(source) => source,
-                other => std::io::Error::other(other.to_string()),
-            },
-        })
-    }
-
-    /// The content of the file that [`save_weights`](Self::save_weights) writes, for a program that writes files its
-    /// own way.
-    ///
-    /// Errors: a weight cannot be read from its device.
-    pub fn to_safetensors(&self) -> Result<Vec<u8>, ModelError> {
-        let mut store = pytorch_layout(SafetensorsStore::from_bytes(None));
-        let written = self.network.save_into(&mut store);
-        written
-            .and_then(|()| store.get_bytes())
-            .map_err(|error| ModelError::Encode(error.to_string()))
-    }
-
-    /// The same classifier with the weights of a file; this one is not changed.
-    ///
-    /// The tensors of the file must be exactly those of the network. Errors: the file cannot be read, is not a complete
-    /// safetensors file, or holds other tensors: all that are missing, too many or of another shape are listed.
-    pub fn load_weights(&self, path: impl AsRef<Path>) -> Result<Self, ModelError> {
-        let path = path.as_ref();
-        let mut store = SafetensorsStore::from_file(path)
-            .with_from_adapter(PyTorchToBurnAdapter.chain(FloatCastAdapter::to(DType::F32)))
-            .skip_enum_variants(true);
-        let broken = |error: SafetensorsStoreError| match error {
-            SafetensorsStoreError::Io(source) => ModelError::File {
-                action: "read",
-                path: path.to_path_buf(),
-                source,
-            },
-            other => ModelError::Format {
-                path: path.to_path_buf(),
-                detail: other.to_string(),
-            },
-        };
-
-        // Compared first: the store changes its module before it reports an error, and passes over extra tensors.
-        let found = store.get_all_tensors().map_err(broken)?;
-        let problems = compare(&expected(&self.network), found);
-        if !problems.is_empty() {
-            return Err(ModelError::Mismatch {
-                path: path.to_path_buf(),
-                architecture: self.architecture(),
-                problems,
-            });
-        }
-        let mut loaded = self.clone();
-        loaded.network.load_from(&mut store).map_err(broken)?;
-        Ok(loaded)
+            source,
+        },
+        other => ModelError::Format {
+            path: path.to_path_buf(),
+            detail: other.to_string(),
+        },
     }
 }
 
-type Shapes = BTreeMap<String, Vec<usize>>;
+/// Shapes by name.
+pub(crate) type Shapes = BTreeMap<String, Vec<usize>>;
 
 /// Names and shapes of the network's tensors as PyTorch has them.
-fn expected(network: &Network) -> Shapes {
+pub(crate) fn expected<M: ModuleSnapshot>(network: &M) -> Shapes {
     let tensors = network.collect(None, Some(Box::new(BurnToPyTorchAdapter)), true);
     tensors
         .into_iter()
@@ -97,10 +32,8 @@ fn expected(network: &Network) -> Shapes {
         .collect()
 }
 
-fn compare(
-    expected: &Shapes,
-    found: &BTreeMap<String, burn::store::burn_pack::Tensor>,
-) -> Vec<TensorProblem> {
+/// Everything that does not fit.
+pub(crate) fn compare(expected: &Shapes, found: &BTreeMap<String, burn_pack::Tensor>) -> Vec<TensorProblem> {
     let mut problems = Vec::new();
     for (name, shape) in expected {
         let (name, expected) = (name.clone(), shape.clone());

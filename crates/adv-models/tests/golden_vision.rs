@@ -3,6 +3,7 @@
 //! `ADV_GOLDEN_DIR` names a folder with `vision.safetensors` and `vision.json`. Names, shapes, hyper-parameters and pass
 //! criteria come from these files, so that another set made by the same recipe passes too.
 
+#[allow(dead_code)] // The golden tests of text use the rest.
 mod golden;
 
 use adv_core::{
@@ -277,7 +278,7 @@ fn golden_step_yopo() {
                 .unwrap()
                 .co_state;
             let pass = ledger
-                .first_layer_weight_gradients(&step.probe, last, &co_state)
+                .first_layer_weight_gradients(&step.probe, last, &step.labels, &co_state)
                 .unwrap();
             // Theirs is taken with the negative co-state.
             hamiltonians.push(-pass.loss);

@@ -145,7 +145,7 @@ fn the_cut_after_the_first_layer_changes_nothing() {
         let shape = [2, 16, 16];
         let model = moved(architecture, shape);
         let whole = model.loss(images(shape), &labels());
-        let cut = model.rest(model.first(images(shape)), &labels());
+        let cut = model.rest(model.first(images(shape), &labels()), &labels());
         assert_eq!(values(whole), values(cut), "{architecture}");
     }
 }

@@ -23,7 +23,7 @@ struct Rule {
 }
 
 /// The only file that may differentiate.
-const LEDGER: &str = "crates/adv-core/src/ledger.rs";
+const LEDGER: &str = "crates/adv-core/src/ledger/mod.rs";
 
 /// Written at the end of a line, it says that a tensor is far below the size where Burn's `sum` varies.
 const SMALL_SUM: &str = "// tidy: small";

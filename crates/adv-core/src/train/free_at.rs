@@ -18,6 +18,7 @@ use burn::tensor::Tensor;
 pub struct FreeAt {
     replays: usize,
     perturbation: Perturbation,
+    restarts: bool,
 }
 
 impl FreeAt {
@@ -39,6 +40,20 @@ impl FreeAt {
         Ok(Self {
             replays,
             perturbation: perturbation.check()?,
+            restarts: false,
+        })
+    }
+
+    /// m replays with the step, ball and start of any perturbation, drawn anew for every mini-batch: FreeAT for text (the
+    /// baseline of Zhu et al. 2020), where a slot of the batch has no meaning from one mini-batch to the next.
+    pub fn restarting(replays: usize, perturbation: Perturbation) -> Result<Self, ParamError> {
+        if replays == 0 {
+            return Err(ParamError::CountZero("replays"));
+        }
+        Ok(Self {
+            replays,
+            perturbation,
+            restarts: true,
         })
     }
 
@@ -112,11 +127,15 @@ impl<const D: usize, M: Objective<D> + Module> TrainingMethod<D, M> for FreeAt {
         model: &M,
         batch: &Batch<'_, D, M::Targets>,
         carried: &mut Carried<D>,
-        _noise: &mut dyn Noise,
+        noise: &mut dyn Noise,
         ledger: &mut Ledger,
     ) -> Result<Update, PassError> {
         let clean = batch.clean();
-        let delta = batch.masked(self.carried_delta(&clean, carried));
+        let delta = if self.restarts && carried.replay == 0 {
+            self.perturbation.start(batch, noise)
+        } else {
+            batch.masked(self.carried_delta(&clean, carried))
+        };
         let raw = clean + delta.clone();
         let input = self.perturbation.apply(batch, delta.clone());
         let pass = ledger.joint_gradients(model, input, batch.targets(), 1.0)?;
@@ -124,7 +143,14 @@ impl<const D: usize, M: Objective<D> + Module> TrainingMethod<D, M> for FreeAt {
             Some(range) => range.backward_clamp(raw, pass.input),
             None => pass.input,
         };
-        store(carried, self.perturbation.step(batch, delta, gradient, &mut None));
+        let next = self.perturbation.step(batch, delta, gradient, &mut None);
+        carried.replay = (carried.replay + 1) % self.replays;
+        if !self.restarts {
+            store(carried, next);
+        } else {
+            // Nothing of it outlives the mini-batch.
+            carried.delta = (carried.replay > 0).then_some(next);
+        }
         Ok(Update {
             gradients: pass.gradients,
             losses: vec![pass.loss],

@@ -3,13 +3,20 @@
 mod adversarial;
 mod free_at;
 mod free_lb;
+mod r3f;
+mod smart;
+mod smooth;
 mod standard;
+mod vat;
 mod yopo;
 
 pub use adversarial::Adversarial;
 pub use free_at::FreeAt;
 pub use free_lb::FreeLb;
+pub use r3f::R3f;
+pub use smart::Smart;
 pub use standard::Standard;
+pub use vat::{Vat, VatParts};
 pub use yopo::{FirstLayer, PassReduction, Yopo, YopoParts};
 
 use crate::{Batch, Ledger, Noise, Objective, ParamError, PassError, Passes};
@@ -58,8 +65,10 @@ pub trait TrainingMethod<const D: usize, M: Objective<D> + Module>: Send + Sync 
 /// What a method carries from one update to the next. Only FreeAT carries anything.
 #[derive(Debug, Clone, Default)]
 pub struct Carried<const D: usize> {
-    /// The perturbation that survives the mini-batch.
+    /// The perturbation that survives the mini-batch, or its replay.
     pub delta: Option<Tensor<D>>,
+    /// Replays done of the mini-batch at hand; 0 between mini-batches.
+    pub replay: usize,
 }
 
 /// The gradients of one update, and the losses seen on the way.
@@ -75,5 +84,14 @@ impl Update {
     /// The mean over the passes.
     pub fn mean_loss(&self) -> f64 {
         self.losses.iter().sum::<f64>() / self.losses.len().max(1) as f64
+    }
+}
+
+/// The weight of a penalty.
+fn checked_weight(weight: f64) -> Result<f64, ParamError> {
+    if weight.is_finite() && weight >= 0.0 {
+        Ok(weight)
+    } else {
+        Err(ParamError::Weight(weight))
     }
 }

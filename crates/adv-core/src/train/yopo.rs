@@ -91,6 +91,12 @@ impl Yopo {
         })
     }
 
+    /// The start, steps, ball and range of any perturbation; its steps are n. For text (the baseline of Zhu et al. 2020): L2 steps
+    /// of the length of a gradient's direction.
+    pub fn with_perturbation(self, perturbation: Perturbation) -> Self {
+        Self { perturbation, ..self }
+    }
+
     /// The same method from another start.
     pub fn with_start(self, start: Start) -> Result<Self, ParamError> {
         Ok(Self {
@@ -122,7 +128,7 @@ impl Yopo {
             let raw = batch.clean() + delta.clone();
             let input = self.perturbation.apply(batch, delta.clone());
             let mut gradient = ledger
-                .first_layer_input_gradient(frozen, input, co_state)?
+                .first_layer_input_gradient(frozen, input, batch.targets(), co_state)?
                 .gradient;
             if let Some(range) = self.perturbation.range() {
                 gradient = range.backward_clamp(raw, gradient);
@@ -176,7 +182,7 @@ impl<const D: usize, M: Split<D> + Module> TrainingMethod<D, M> for Yopo {
             losses.push(pass.loss);
             delta = self.climb(&frozen, batch, &pass.co_state, delta, ledger)?;
             let input = self.perturbation.apply(batch, delta.clone());
-            let first = ledger.first_layer_weight_gradients(model, input, &pass.co_state)?;
+            let first = ledger.first_layer_weight_gradients(model, input, batch.targets(), &pass.co_state)?;
             total = gradients::sum(total, pass.gradients, model);
             total = gradients::sum(total, first.gradients, model);
         }

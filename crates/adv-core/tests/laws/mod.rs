@@ -5,6 +5,7 @@ pub mod ascent;
 pub mod ball;
 pub mod free_at;
 pub mod gradients;
+pub mod smooth;
 pub mod start;
 #[path = "../toy/mod.rs"]
 pub mod toy;
@@ -122,13 +123,14 @@ pub const RANGES: [Option<(ValueRange, RangePolicy)>; 3] = [
 pub type Law = fn(&Rig, &Case);
 
 /// All laws by name, in groups.
-pub const GROUPS: [&[(&str, Law)]; 7] = [
+pub const GROUPS: [&[(&str, Law)]; 8] = [
     &ball::LAWS,
     &start::LAWS,
     &ascent::LAWS,
     &train::LAWS,
     &free_at::LAWS,
     &yopo::LAWS,
+    &smooth::LAWS,
     &gradients::LAWS,
 ];
 

@@ -1,7 +1,7 @@
 //! Models with gradients in closed form, and one small network.
 
 use super::{param, stream};
-use adv_core::{Objective, Split};
+use adv_core::{Objective, Predict, Split};
 use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, PaddingConfig2d};
@@ -99,12 +99,12 @@ impl Objective<4> for TwoLayer {
     type Targets = ();
 
     fn loss(&self, input: Tensor<4>, targets: &()) -> Tensor<1> {
-        self.rest(self.first(input), targets)
+        self.rest(self.first(input, targets), targets)
     }
 }
 
 impl Split<4> for TwoLayer {
-    fn first(&self, input: Tensor<4>) -> Tensor<4> {
+    fn first(&self, input: Tensor<4>, _: &()) -> Tensor<4> {
         let [batch, inputs, _, _] = input.dims();
         let hidden = input.reshape([batch, inputs]).matmul(self.w1.val()) + self.b1.val().unsqueeze();
         let hidden = match self.shape {
@@ -166,17 +166,26 @@ impl Net {
     }
 }
 
+impl Net {
+    /// All behind the first layer, the loss left out.
+    pub fn logits(&self, activation: Tensor<4>) -> Tensor<2> {
+        let [batch, channels, height, width] = activation.dims();
+        let flat = activation.reshape([batch, channels * height * width]);
+        flat.matmul(self.head.val()) + self.bias.val().unsqueeze()
+    }
+}
+
 impl Objective<4> for Net {
     /// The classes, `[B]`.
     type Targets = Tensor<1, Int>;
 
     fn loss(&self, input: Tensor<4>, labels: &Self::Targets) -> Tensor<1> {
-        self.rest(self.first(input), labels)
+        self.rest(self.first(input, labels), labels)
     }
 }
 
 impl Split<4> for Net {
-    fn first(&self, input: Tensor<4>) -> Tensor<4> {
+    fn first(&self, input: Tensor<4>, _: &Self::Targets) -> Tensor<4> {
         let hidden = self.conv.forward(input);
         relu(match &self.norm {
             Some(norm) => norm.forward(hidden),
@@ -185,9 +194,17 @@ impl Split<4> for Net {
     }
 
     fn rest(&self, activation: Tensor<4>, labels: &Self::Targets) -> Tensor<1> {
-        let [batch, channels, height, width] = activation.dims();
-        let flat = activation.reshape([batch, channels * height * width]);
-        let logits = flat.matmul(self.head.val()) + self.bias.val().unsqueeze();
+        self.judge(self.logits(activation), labels)
+    }
+}
+
+impl Predict<4> for Net {
+    fn outputs(&self, input: Tensor<4>, labels: &Self::Targets) -> Tensor<2> {
+        self.logits(self.first(input, labels))
+    }
+
+    fn judge(&self, logits: Tensor<2>, labels: &Self::Targets) -> Tensor<1> {
+        let batch = logits.dims()[0];
         let labels = labels.clone().reshape([batch, 1]);
         log_softmax(logits, 1).gather(1, labels).mean().neg()
     }

@@ -1,7 +1,7 @@
 //! A model that counts its own forwards and backwards, so that the ledger can be held against it.
 
 use super::models::Net;
-use adv_core::{Objective, Split};
+use adv_core::{Objective, Predict, Split};
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::NoCheckpointing};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
@@ -63,11 +63,21 @@ impl Probe {
     }
 }
 
+impl Probe {
+    /// The network with a head that counts what makes its gradient.
+    fn tapped(&self) -> Net {
+        let mut net = self.net.clone();
+        let head = tap(net.head.val(), &self.counts.into_head);
+        net.head = net.head.map(|_| head);
+        net
+    }
+}
+
 impl Objective<4> for Probe {
     type Targets = <Net as Objective<4>>::Targets;
 
     fn loss(&self, input: Tensor<4>, labels: &Self::Targets) -> Tensor<1> {
-        let one = || self.rest(self.first(input.clone()), labels);
+        let one = || self.rest(self.first(input.clone(), labels), labels);
         (1..self.forwards).fold(one(), |sum, _| sum + one())
     }
 
@@ -77,18 +87,27 @@ impl Objective<4> for Probe {
 }
 
 impl Split<4> for Probe {
-    fn first(&self, input: Tensor<4>) -> Tensor<4> {
+    fn first(&self, input: Tensor<4>, labels: &Self::Targets) -> Tensor<4> {
         self.counts.first_forwards.increase();
         let input = tap(input, &self.counts.into_input);
-        tap(self.net.first(input), &self.counts.into_first)
+        tap(self.net.first(input, labels), &self.counts.into_first)
     }
 
     fn rest(&self, activation: Tensor<4>, labels: &Self::Targets) -> Tensor<1> {
         self.counts.rest_forwards.increase();
-        let mut net = self.net.clone();
-        let head = tap(net.head.val(), &self.counts.into_head);
-        net.head = net.head.map(|_| head);
-        tap(net.rest(activation, labels), &self.counts.from_loss)
+        tap(self.tapped().rest(activation, labels), &self.counts.from_loss)
+    }
+}
+
+impl Predict<4> for Probe {
+    fn outputs(&self, input: Tensor<4>, labels: &Self::Targets) -> Tensor<2> {
+        let activation = self.first(input, labels);
+        self.counts.rest_forwards.increase();
+        tap(self.tapped().logits(activation), &self.counts.from_loss)
+    }
+
+    fn judge(&self, outputs: Tensor<2>, labels: &Self::Targets) -> Tensor<1> {
+        self.net.judge(outputs, labels)
     }
 }
 

@@ -1,7 +1,7 @@
 //! A wrapper that remembers every input its model saw.
 
 use super::values;
-use adv_core::{Objective, Split};
+use adv_core::{Objective, Predict, Split};
 use burn::module::Module;
 use burn::tensor::Tensor;
 use std::sync::{Arc, Mutex};
@@ -52,12 +52,23 @@ impl<const D: usize, M: Objective<D> + Module> Objective<D> for Recorder<M> {
 }
 
 impl<const D: usize, M: Split<D> + Module> Split<D> for Recorder<M> {
-    fn first(&self, input: Tensor<D>) -> Tensor<D> {
+    fn first(&self, input: Tensor<D>, targets: &M::Targets) -> Tensor<D> {
         self.seen.first.lock().unwrap().push(values(&input));
-        self.model.first(input)
+        self.model.first(input, targets)
     }
 
     fn rest(&self, activation: Tensor<D>, targets: &M::Targets) -> Tensor<1> {
         self.model.rest(activation, targets)
+    }
+}
+
+impl<const D: usize, M: Predict<D> + Module> Predict<D> for Recorder<M> {
+    fn outputs(&self, input: Tensor<D>, targets: &M::Targets) -> Tensor<2> {
+        self.seen.whole.lock().unwrap().push(values(&input));
+        self.model.outputs(input, targets)
+    }
+
+    fn judge(&self, outputs: Tensor<2>, targets: &M::Targets) -> Tensor<1> {
+        self.model.judge(outputs, targets)
     }
 }

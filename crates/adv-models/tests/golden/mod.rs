@@ -28,6 +28,18 @@ pub fn model(set: &Set) -> ImageClassifier {
     model.load_weights(&file).unwrap()
 }
 
+/// Stored ids as one sentence: the first and the last token are special.
+pub fn encoded(ids: &[u32]) -> adv_models::text::Encoded {
+    let last = ids.len().saturating_sub(1);
+    adv_models::text::Encoded {
+        ids: ids.to_vec(),
+        types: vec![0; ids.len()],
+        special: (0..ids.len())
+            .map(|at| u32::from(at == 0 || at == last))
+            .collect(),
+    }
+}
+
 /// Stored numbers in place of a generator: the first ones that are asked for.
 pub struct StoredNoise(Array);
 

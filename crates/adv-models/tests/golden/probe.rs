@@ -52,9 +52,9 @@ impl Objective<4> for Probe {
 }
 
 impl Split<4> for Probe {
-    fn first(&self, input: Tensor<4>) -> Tensor<4> {
+    fn first(&self, input: Tensor<4>, targets: &Labels) -> Tensor<4> {
         self.seen.lock().unwrap().first_inputs.push(input.clone().inner());
-        self.model.first(input)
+        self.model.first(input, targets)
     }
 
     fn rest(&self, activation: Tensor<4>, targets: &Labels) -> Tensor<1> {

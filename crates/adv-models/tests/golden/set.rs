@@ -105,6 +105,26 @@ impl Set {
         values.collect()
     }
 
+    /// The length of a tensor's first axis.
+    pub fn length(&self, name: &str) -> usize {
+        self.tensors().tensor(name).unwrap().shape()[0]
+    }
+
+    /// Whether there is such a tensor.
+    pub fn has(&self, name: &str) -> bool {
+        self.tensors().tensor(name).is_ok()
+    }
+
+    /// A list of texts.
+    pub fn strings(&self, name: &str) -> Vec<String> {
+        let list = self.json[name]
+            .as_array()
+            .unwrap_or_else(|| panic!("no list {name}"));
+        list.iter()
+            .map(|text| text.as_str().unwrap().to_string())
+            .collect()
+    }
+
     /// A hyper-parameter.
     pub fn config(&self, name: &str) -> f64 {
         let value = &self.json["config"][name];
@@ -126,6 +146,17 @@ impl Set {
             }
         };
         (read("values"), read("values_float32_run"))
+    }
+
+    /// Numbers by name.
+    pub fn named_numbers(&self, name: &str) -> std::collections::BTreeMap<String, f64> {
+        let object = self.json["values"][name]
+            .as_object()
+            .unwrap_or_else(|| panic!("no object {name}"));
+        let numbers = object
+            .iter()
+            .map(|(name, value)| (name.clone(), value.as_f64().unwrap()));
+        numbers.collect()
     }
 
     /// The names of all numbers.

@@ -273,7 +273,7 @@ pub fn read<const D: usize, M: Module>(
     Ok(TrainState {
         model,
         optimiser,
-        carried: Carried { delta },
+        carried: Carried { delta, replay: 0 },
         ledger: Ledger::from_totals(small.training.into(), small.evaluation.into()),
         batches: small.batches,
         updates: small.updates,

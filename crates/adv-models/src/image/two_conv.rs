@@ -1,8 +1,8 @@
 //! The MNIST network of Hugging Face's article on dynamic adversarial data.
 
+use super::layers::{Conv, Layers, conv, conv_relu, flatten, linear, pool};
 use crate::dropout::Dropout;
 use crate::init::Init;
-use crate::layers::{Conv, Layers, conv, conv_relu, flatten, linear, pool};
 use adv_ops::relu;
 use burn::module::Module;
 use burn::nn::Linear;

@@ -1,7 +1,7 @@
 //! The MNIST network of Madry's challenge.
 
+use super::layers::{Conv, Layers, conv_relu, conv_relu_pool, flatten, linear, pool};
 use crate::init::Init;
-use crate::layers::{Conv, Layers, conv_relu, conv_relu_pool, flatten, linear, pool};
 use adv_ops::relu;
 use burn::module::Module;
 use burn::nn::Linear;

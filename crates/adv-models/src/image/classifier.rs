@@ -154,7 +154,7 @@ impl Objective<4> for ImageClassifier {
 }
 
 impl Split<4> for ImageClassifier {
-    fn first(&self, input: Tensor<4>) -> Tensor<4> {
+    fn first(&self, input: Tensor<4>, _: &Labels) -> Tensor<4> {
         self.masks.next_pass();
         self.network.first(self.normalise.apply(input))
     }

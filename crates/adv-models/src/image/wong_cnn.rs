@@ -1,7 +1,7 @@
 //! The MNIST network of "Fast is better than free".
 
+use super::layers::{Conv, Layers, conv_relu, flatten, linear};
 use crate::init::Init;
-use crate::layers::{Conv, Layers, conv_relu, flatten, linear};
 use adv_ops::relu;
 use burn::module::Module;
 use burn::nn::Linear;

@@ -1,8 +1,8 @@
 //! The MNIST network of TRADES and YOPO.
 
+use super::layers::{Conv, Layers, conv_relu, conv_relu_pool, flatten, linear};
 use crate::dropout::Dropout;
 use crate::init::Init;
-use crate::layers::{Conv, Layers, conv_relu, conv_relu_pool, flatten, linear};
 use adv_ops::relu;
 use burn::module::Module;
 use burn::nn::Linear;

@@ -1,8 +1,8 @@
 //! The networks by name, and building one for a data set.
 
-use crate::classifier::{Facts, ImageClassifier, Network};
+use super::classifier::{Facts, ImageClassifier, Network};
+use super::layers::Layers;
 use crate::dropout::Masks;
-use crate::layers::Layers;
 use crate::{MadryCnn, Mlp, ModelError, SmallCnn, TwoConv, WongCnn};
 use burn::tensor::Device;
 use std::fmt;

@@ -1,7 +1,7 @@
 //! A network without convolutions.
 
+use super::layers::{Layers, flatten, linear};
 use crate::init::Init;
-use crate::layers::{Layers, flatten, linear};
 use adv_ops::relu;
 use burn::module::Module;
 use burn::nn::Linear;

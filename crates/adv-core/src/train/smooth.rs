@@ -1,0 +1,23 @@
+//! What SMART, R3F and VAT share: a loss and a penalty on outputs that change with the input.
+
+use crate::{Divergence, Objective, Predict};
+use burn::tensor::Tensor;
+
+/// How far the outputs of a frozen model lie from given ones, as a function of the input: what SMART and VAT climb on.
+///
+/// The **sum** over the batch, so that raw steps do not shrink with its size.
+pub(super) struct Apart<'a, M> {
+    pub(super) frozen: &'a M,
+    pub(super) reference: Tensor<2>,
+    pub(super) divergence: Divergence,
+}
+
+impl<const D: usize, M: Predict<D>> Objective<D> for Apart<'_, M> {
+    type Targets = M::Targets;
+
+    fn loss(&self, input: Tensor<D>, targets: &M::Targets) -> Tensor<1> {
+        let outputs = self.frozen.outputs(input, targets);
+        let apart = self.divergence.of(self.reference.clone(), outputs);
+        apart.sum() // tidy: small
+    }
+}

@@ -1,0 +1,140 @@
+//! The encoder: from token ids to one vector per token.
+
+use super::block::{Block, linear};
+use super::config::{EncoderConfig, Family};
+use super::maker::Maker;
+use super::tokens::Tokens;
+use crate::Dropout;
+use burn::module::{Module, Param};
+use burn::nn::{LayerNorm, Linear};
+use burn::tensor::module::embedding;
+use burn::tensor::{Tensor, s};
+
+/// Where a perturbation is added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Place {
+    /// To the output of the word embedding, `[B, T, E]`: positions, types, normalisation and dropout follow (FreeLB's).
+    #[default]
+    Words,
+    /// To the sum of word, position and type embedding, `[B, T, E]`; normalisation and dropout follow.
+    Sum,
+    /// To the rows of the word table that occur in the batch, `[1, U, E]`: all occurrences of a word move alike. With a
+    /// norm over the whole tensor this is the FGM that perturbs the embedding matrix, since all other rows have no gradient.
+    Table,
+}
+
+/// A perturbation and its place.
+#[derive(Debug, Clone)]
+pub struct Delta {
+    /// Where it is added.
+    pub place: Place,
+    /// Its values.
+    pub values: Tensor<3>,
+}
+
+/// A transformer encoder of the BERT family (Devlin et al. 2019, Liu et al. 2019, Lan et al. 2020).
+#[derive(Module, Debug)]
+pub struct Encoder {
+    words: Param<Tensor<2>>,
+    positions: Param<Tensor<2>>,
+    types: Param<Tensor<2>>,
+    norm: LayerNorm,
+    up: Option<Linear>,
+    layer: Vec<Block>,
+    dropout: Dropout,
+    #[module(skip)]
+    depth: usize,
+    #[module(skip)]
+    first_position: usize,
+}
+
+/// Added to the attention score of padding: its share is then exactly zero.
+const MASKED: f64 = -1e9;
+
+impl Encoder {
+    pub(super) fn new(maker: &mut Maker<'_>, config: &EncoderConfig) -> Self {
+        let width = config.embedding;
+        let shared = config.family == Family::Albert;
+        Self {
+            words: maker.matrix([config.vocabulary, width]),
+            positions: maker.matrix([config.positions, width]),
+            types: maker.matrix([config.types.max(1), width]),
+            norm: maker.norm(width, config.norm_epsilon),
+            dropout: maker.dropout(config.hidden_dropout),
+            up: shared.then(|| maker.linear(width, config.hidden)),
+            layer: (0..if shared { 1 } else { config.layers })
+                .map(|_| Block::new(maker, config))
+                .collect(),
+            depth: config.layers,
+            first_position: config.first_position,
+        }
+    }
+
+    /// The word table, `[V, E]`.
+    pub fn words(&self) -> Tensor<2> {
+        self.words.val()
+    }
+
+    /// One vector per token, `[B, T, H]`. What stands at padding means nothing.
+    pub fn forward(&self, tokens: &Tokens, delta: Option<Delta>) -> Tensor<3> {
+        self.above(self.below(tokens, delta, 0), tokens, 0)
+    }
+
+    /// Embedding and the first `layers` layers: `[B, T, H]`.
+    pub(super) fn below(&self, tokens: &Tokens, delta: Option<Delta>, layers: usize) -> Tensor<3> {
+        let x = self.embed(tokens, delta);
+        self.run(x, tokens, 0..layers.min(self.depth))
+    }
+
+    /// All layers from number `layers` on.
+    pub(super) fn above(&self, x: Tensor<3>, tokens: &Tokens, layers: usize) -> Tensor<3> {
+        self.run(x, tokens, layers.min(self.depth)..self.depth)
+    }
+
+    fn run(&self, mut x: Tensor<3>, tokens: &Tokens, layers: std::ops::Range<usize>) -> Tensor<3> {
+        let [batch, length] = tokens.shape();
+        let absent = tokens.mask.clone().neg().add_scalar(1.0);
+        let bias = absent.mul_scalar(MASKED).reshape([batch, 1, 1, length]);
+        for index in layers {
+            // Shared layers are one block that takes every turn.
+            let block = &self.layer[index.min(self.layer.len() - 1)];
+            x = block.forward(x, bias.clone(), index as u32);
+        }
+        x
+    }
+
+    /// The embedding, normalised, with dropout, as wide as the layers: `[B, T, H]`.
+    pub(super) fn embed(&self, tokens: &Tokens, delta: Option<Delta>) -> Tensor<3> {
+        let [batch, length] = tokens.shape();
+        let (place, values) = match delta {
+            Some(delta) => (Some(delta.place), Some(delta.values)),
+            None => (None, None),
+        };
+        let added = |here: Place, x: Tensor<3>| match &values {
+            Some(values) if place == Some(here) => x + values.clone(),
+            _ => x,
+        };
+        let words = match (place, &values) {
+            (Some(Place::Table), Some(values)) => {
+                let rows = self.words.val().select(0, tokens.distinct.clone());
+                embedding(rows + values.clone().squeeze_dim(0), tokens.place.clone())
+            }
+            _ => embedding(self.words.val(), tokens.ids.clone()),
+        };
+        let first = self.first_position;
+        let positions: Tensor<2> = self.positions.val().slice(s![first..first + length, ..]);
+        let types = embedding(self.types.val(), tokens.types.clone());
+        let sum = added(Place::Words, words) + types + positions.unsqueeze::<3>();
+        let x = self.norm.forward(added(Place::Sum, sum));
+        let x = self.dropout.apply(x, 0);
+        match &self.up {
+            None => x,
+            Some(up) => {
+                let [_, _, width] = x.dims();
+                let rows = linear(up, x.reshape([batch * length, width]));
+                let hidden = rows.dims()[1];
+                rows.reshape([batch, length, hidden])
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What stands on an encoder: a classifier, a regression, or a masked language model.
+
+use super::block::{activate, linear};
+use super::config::{Activation, EncoderConfig, Family};
+use super::maker::Maker;
+use crate::Dropout;
+use burn::module::{Module, Param};
+use burn::nn::{LayerNorm, Linear};
+use burn::tensor::{Tensor, s};
+
+/// The kinds of heads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeadKind {
+    /// Logits for this many classes.
+    Classes(usize),
+    /// One number.
+    Regression,
+    /// Logits for every token of the vocabulary.
+    MaskedLm,
+}
+
+impl HeadKind {
+    /// The outputs of a head on a whole sentence; none for a masked language model.
+    pub(super) fn outputs(self) -> Option<usize> {
+        match self {
+            HeadKind::Classes(classes) => Some(classes),
+            HeadKind::Regression => Some(1),
+            HeadKind::MaskedLm => None,
+        }
+    }
+}
+
+/// A head.
+#[derive(Module, Debug)]
+pub enum Head {
+    /// On the vector of the first token.
+    Sequence(SequenceHead),
+    /// On the vectors of single tokens.
+    MaskedLm(MaskedLmHead),
+}
+
+/// A tanh layer on the first token (BERT's pooler), dropout and a linear layer.
+///
+/// RoBERTa has no pooler and another dropout before its own tanh layer.
+#[derive(Module, Debug)]
+pub struct SequenceHead {
+    dense: Linear,
+    out: Linear,
+    before: Option<Dropout>,
+    dropout: Dropout,
+}
+
+impl SequenceHead {
+    pub(super) fn new(maker: &mut Maker<'_>, config: &EncoderConfig, outputs: usize) -> Self {
+        let roberta = config.family == Family::Roberta;
+        Self {
+            dense: maker.linear(config.hidden, config.hidden),
+            out: maker.linear(config.hidden, outputs),
+            before: roberta.then(|| maker.dropout(config.classifier_dropout)),
+            dropout: maker.dropout(config.classifier_dropout),
+        }
+    }
+
+    /// Vectors `[B, T, H]` to outputs `[B, O]`.
+    pub(super) fn forward(&self, hidden: Tensor<3>) -> Tensor<2> {
+        let [batch, _, width] = hidden.dims();
+        let first: Tensor<3> = hidden.slice(s![.., 0..1, ..]);
+        let first = first.reshape([batch, width]);
+        let first = match &self.before {
+            Some(dropout) => dropout.apply(first, 0),
+            None => first,
+        };
+        let pooled = linear(&self.dense, first).tanh();
+        linear(&self.out, self.dropout.apply(pooled, 0))
+    }
+}
+
+/// A linear layer, a non-linearity, layer normalisation, and the word table as the last layer (tied), with a bias.
+#[derive(Module, Debug)]
+pub struct MaskedLmHead {
+    dense: Linear,
+    norm: LayerNorm,
+    bias: Param<Tensor<1>>,
+    #[module(skip)]
+    activation: Activation,
+}
+
+impl MaskedLmHead {
+    pub(super) fn new(maker: &mut Maker<'_>, config: &EncoderConfig) -> Self {
+        Self {
+            dense: maker.linear(config.hidden, config.embedding),
+            norm: maker.norm(config.embedding, config.norm_epsilon),
+            bias: maker.vector(config.vocabulary),
+            activation: match config.family {
+                // Fixed there, whatever the layers use.
+                Family::Roberta => Activation::Gelu,
+                Family::Bert | Family::Albert => config.activation,
+            },
+        }
+    }
+
+    /// Vectors of tokens `[N, H]` and the word table `[V, E]` to logits `[N, V]`.
+    pub(super) fn forward(&self, rows: Tensor<2>, words: Tensor<2>) -> Tensor<2> {
+        let x = self
+            .norm
+            .forward(activate(self.activation, linear(&self.dense, rows)));
+        x.matmul(words.transpose()) + self.bias.val().unsqueeze()
+    }
+}

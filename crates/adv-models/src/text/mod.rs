@@ -1,0 +1,24 @@
+//! Models of text: transformer encoders of the BERT family with heads, and their folders in the layout of Hugging Face.
+
+mod block;
+mod config;
+mod encoder;
+mod error;
+mod folder;
+mod head;
+mod maker;
+mod model;
+mod names;
+mod saving;
+mod tokenizer;
+mod tokens;
+
+pub use config::{Activation, EncoderConfig, Family};
+pub use encoder::{Delta, Encoder, Place};
+pub use error::TextError;
+pub use folder::LoadReport;
+pub use head::{Head, HeadKind, MaskedLmHead, SequenceHead};
+pub use model::{Answers, TextBatch, TextModel};
+pub use saving::copy_tokenizer;
+pub use tokenizer::{Overlong, Tokenizer};
+pub use tokens::{Encoded, Tokens};

@@ -1,0 +1,319 @@
+//! What is trained: an encoder and a head.
+
+use super::TextError;
+use super::config::EncoderConfig;
+use super::encoder::{Delta, Encoder, Place};
+use super::folder::{LoadReport, fill};
+use super::head::{Head, HeadKind, MaskedLmHead, SequenceHead};
+use super::maker::Maker;
+use super::saving::{encode, replace, saved_config};
+use super::tokens::Tokens;
+use crate::{Labels, MaskPolicy, Masks, cross_entropy};
+use adv_core::{Objective, Predict, Split};
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use std::path::Path;
+use std::sync::Arc;
+
+/// What the outputs of a batch are compared with.
+#[derive(Debug, Clone)]
+pub enum Answers {
+    /// A class for each sentence.
+    Classes(Labels),
+    /// A number for each sentence, `[B]`.
+    Scores(Tensor<1>),
+    /// Tokens that were hidden: their places in the batch read row by row, `[N]`, and what they were.
+    Hidden(Tensor<1, Int>, Labels),
+}
+
+impl Answers {
+    /// The mean loss of outputs, `[N, C]`: cross entropy, or for scores the squared error.
+    fn compare(&self, outputs: Tensor<2>) -> Tensor<1> {
+        match self {
+            Answers::Classes(labels) | Answers::Hidden(_, labels) => cross_entropy(outputs, labels).mean(),
+            Answers::Scores(scores) => {
+                let count = outputs.dims()[0];
+                (outputs.reshape([count]) - scores.clone()).square().mean()
+            }
+        }
+    }
+
+    /// Scores of `B` sentences. Errors: one that is no finite number.
+    pub fn scores(scores: Vec<f32>, device: &Device) -> Result<Self, TextError> {
+        match scores.iter().position(|score| !score.is_finite()) {
+            Some(index) => Err(TextError::Score {
+                index,
+                score: scores[index],
+            }),
+            None => {
+                let count = scores.len();
+                Ok(Answers::Scores(Tensor::from_data(
+                    TensorData::new(scores, [count]),
+                    device,
+                )))
+            }
+        }
+    }
+}
+
+/// A batch: sentences and their answers.
+#[derive(Debug, Clone)]
+pub struct TextBatch {
+    /// The sentences.
+    pub tokens: Tokens,
+    /// The answers.
+    pub answers: Answers,
+}
+
+#[derive(Debug)]
+struct Facts {
+    config: EncoderConfig,
+    head: HeadKind,
+}
+
+/// An encoder with a head.
+///
+/// As an [`Objective`] over embeddings the perturbed tensor is **what is added** at [`Place`], so its clean value is zero
+/// ([`clean`](Self::clean)): the word table then gets its gradient like every other weight. Its loss is the mean cross entropy,
+/// for scores the mean squared error. As a [`Split`] its first layer is the embedding with the first transformer layer.
+#[derive(Module, Debug)]
+pub struct TextModel {
+    encoder: Encoder,
+    head: Head,
+    #[module(skip)]
+    masks: Masks,
+    #[module(skip)]
+    place: Place,
+    #[module(skip)]
+    facts: Arc<Facts>,
+}
+
+impl TextModel {
+    /// A model with random weights (normal, standard deviation as the configuration says), which depend on configuration, head
+    /// and seed only.
+    pub fn new(config: EncoderConfig, head: HeadKind, seed: u64, device: &Device) -> Self {
+        let masks = Masks::default();
+        let mut maker = Maker::drawing(seed, config.initializer_range, masks.clone(), device);
+        Self::build(&mut maker, config, head, masks, |_| {})
+    }
+
+    /// The model of a folder in the layout of Hugging Face: `config.json`, and weights in one safetensors file, in shards, or
+    /// in a pickle. A head that the weights do not have is drawn from the seed.
+    ///
+    /// Errors: files that are missing or broken, a model that is not built here, weights of the encoder that do not fit (all
+    /// of them are listed).
+    pub fn from_folder(
+        folder: &Path,
+        head: HeadKind,
+        seed: u64,
+        device: &Device,
+    ) -> Result<(Self, LoadReport), TextError> {
+        Self::load(EncoderConfig::read(folder)?, folder, head, seed, device)
+    }
+
+    /// The same with a configuration of the caller's, such as the folder's with another dropout.
+    pub fn load(
+        config: EncoderConfig,
+        folder: &Path,
+        head: HeadKind,
+        seed: u64,
+        device: &Device,
+    ) -> Result<(Self, LoadReport), TextError> {
+        let masks = Masks::default();
+        let mut maker = Maker::zeros(config.initializer_range, masks.clone(), device);
+        let mut model = Self::build(&mut maker, config.clone(), head, masks, |maker| {
+            maker.draw_from(seed)
+        });
+        let report = fill(&mut model, &config, head, folder)?;
+        Ok((model, report))
+    }
+
+    fn build(
+        maker: &mut Maker<'_>,
+        config: EncoderConfig,
+        head: HeadKind,
+        masks: Masks,
+        before_head: impl FnOnce(&mut Maker<'_>),
+    ) -> Self {
+        let encoder = Encoder::new(maker, &config);
+        before_head(maker);
+        let top = match head.outputs() {
+            Some(outputs) => Head::Sequence(SequenceHead::new(maker, &config, outputs)),
+            None => Head::MaskedLm(MaskedLmHead::new(maker, &config)),
+        };
+        Self {
+            encoder,
+            head: top,
+            masks,
+            place: Place::default(),
+            facts: Arc::new(Facts { config, head }),
+        }
+    }
+
+    /// The same model, perturbed at another place.
+    pub fn with_place(self, place: Place) -> Self {
+        Self { place, ..self }
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &EncoderConfig {
+        &self.facts.config
+    }
+
+    /// The kind of the head.
+    pub fn head(&self) -> HeadKind {
+        self.facts.head
+    }
+
+    /// The encoder.
+    pub fn encoder(&self) -> &Encoder {
+        &self.encoder
+    }
+
+    /// Dropout masks of a new mini-batch; call it once before its passes. The seed should depend on run and step.
+    ///
+    /// Clones share the masks, so an ascent on a frozen copy sees the same ones.
+    pub fn begin_batch(&self, seed: u64) {
+        self.masks.begin_batch(seed);
+    }
+
+    /// Whether the passes of a mini-batch share their dropout masks. They do at first.
+    pub fn set_mask_policy(&self, policy: MaskPolicy) {
+        self.masks.set_policy(policy);
+    }
+
+    /// No perturbation: zeros in the shape of what is added at the model's [`Place`].
+    pub fn clean(&self, tokens: &Tokens) -> Tensor<3> {
+        Tensor::zeros(self.shape(tokens), &tokens.mask.device())
+    }
+
+    /// Where a perturbation may live: 1 at tokens, 0 at padding and, without `special`, at special tokens. Padding is masked
+    /// in the word table too, whose rows are then those of the tokens; there `special` makes no difference.
+    pub fn mask(&self, tokens: &Tokens, special: bool) -> Tensor<3> {
+        let [rows, columns, width] = self.shape(tokens);
+        let mask = match self.place {
+            Place::Table => Tensor::ones([rows, columns], &tokens.mask.device()),
+            Place::Words | Place::Sum if special => tokens.mask(),
+            Place::Words | Place::Sum => tokens.words(),
+        };
+        mask.unsqueeze_dim::<3>(2).expand([rows, columns, width])
+    }
+
+    fn shape(&self, tokens: &Tokens) -> [usize; 3] {
+        let [batch, length] = tokens.shape();
+        let width = self.facts.config.embedding;
+        match self.place {
+            Place::Words | Place::Sum => [batch, length, width],
+            Place::Table => [1, tokens.distinct(), width],
+        }
+    }
+
+    /// One vector per token, `[B, T, H]`.
+    pub fn hidden(&self, tokens: &Tokens) -> Tensor<3> {
+        self.masks.next_pass();
+        self.encoder.forward(tokens, None)
+    }
+
+    /// The logits or the score of each sentence, `[B, O]`; `delta` is added at the model's [`Place`].
+    ///
+    /// # Panics
+    ///
+    /// If the head is that of a masked language model: see [`token_logits`](Self::token_logits).
+    pub fn sentence_outputs(&self, tokens: &Tokens, delta: Option<Tensor<3>>) -> Tensor<2> {
+        self.masks.next_pass();
+        self.top(self.encoder.forward(tokens, self.delta(delta)))
+    }
+
+    /// Logits over the vocabulary for tokens at these places of the batch read row by row, `[N]` to `[N, V]`.
+    ///
+    /// # Panics
+    ///
+    /// If the head is not that of a masked language model.
+    pub fn token_logits(&self, tokens: &Tokens, places: Tensor<1, Int>) -> Tensor<2> {
+        self.masks.next_pass();
+        self.token_top(self.encoder.forward(tokens, None), places)
+    }
+
+    fn delta(&self, values: Option<Tensor<3>>) -> Option<Delta> {
+        let place = self.place;
+        values.map(|values| Delta { place, values })
+    }
+
+    fn top(&self, hidden: Tensor<3>) -> Tensor<2> {
+        match &self.head {
+            Head::Sequence(head) => head.forward(hidden),
+            Head::MaskedLm(_) => panic!("a masked language model has no output for a whole sentence"),
+        }
+    }
+
+    fn token_top(&self, hidden: Tensor<3>, places: Tensor<1, Int>) -> Tensor<2> {
+        let [batch, length, width] = hidden.dims();
+        match &self.head {
+            Head::MaskedLm(head) => {
+                let rows = hidden.reshape([batch * length, width]).select(0, places);
+                head.forward(rows, self.encoder.words())
+            }
+            Head::Sequence(_) => panic!("a head for whole sentences has no logits for tokens"),
+        }
+    }
+
+    /// The outputs that answers of this kind are compared with.
+    fn answering(&self, hidden: Tensor<3>, answers: &Answers) -> Tensor<2> {
+        match answers {
+            Answers::Hidden(places, _) => self.token_top(hidden, places.clone()),
+            Answers::Classes(_) | Answers::Scores(_) => self.top(hidden),
+        }
+    }
+
+    /// The content of `model.safetensors`, with the names of `transformers`.
+    ///
+    /// Errors: a weight cannot be read from its device.
+    pub fn to_safetensors(&self) -> Result<Vec<u8>, TextError> {
+        encode(self, &self.facts.config, self.facts.head)
+    }
+
+    /// Writes `config.json` and `model.safetensors`, which `transformers` loads; each file is replaced in one step. `labels` are
+    /// the names of the classes, in order. The tokenizer's files are [`copy_tokenizer`](super::copy_tokenizer)'s part.
+    ///
+    /// Errors: the folder cannot be written, a weight cannot be read from its device.
+    pub fn save(&self, folder: &Path, labels: Option<&[String]>) -> Result<(), TextError> {
+        let weights = self.to_safetensors()?;
+        let config = saved_config(&self.facts.config, self.facts.head, labels);
+        std::fs::create_dir_all(folder).map_err(|source| TextError::write(folder, source))?;
+        replace(&folder.join("model.safetensors"), &weights)?;
+        // Last: a folder with a configuration is one that can be loaded.
+        replace(&folder.join("config.json"), &config)
+    }
+}
+
+impl Objective<3> for TextModel {
+    type Targets = TextBatch;
+
+    fn loss(&self, input: Tensor<3>, batch: &TextBatch) -> Tensor<1> {
+        self.judge(self.outputs(input, batch), batch)
+    }
+}
+
+impl Predict<3> for TextModel {
+    fn outputs(&self, input: Tensor<3>, batch: &TextBatch) -> Tensor<2> {
+        self.masks.next_pass();
+        let hidden = self.encoder.forward(&batch.tokens, self.delta(Some(input)));
+        self.answering(hidden, &batch.answers)
+    }
+
+    fn judge(&self, outputs: Tensor<2>, batch: &TextBatch) -> Tensor<1> {
+        batch.answers.compare(outputs)
+    }
+}
+
+impl Split<3> for TextModel {
+    fn first(&self, input: Tensor<3>, batch: &TextBatch) -> Tensor<3> {
+        self.masks.next_pass();
+        self.encoder.below(&batch.tokens, self.delta(Some(input)), 1)
+    }
+
+    fn rest(&self, activation: Tensor<3>, batch: &TextBatch) -> Tensor<1> {
+        let hidden = self.encoder.above(activation, &batch.tokens, 1);
+        self.judge(self.answering(hidden, &batch.answers), batch)
+    }
+}
