@@ -1,4 +1,4 @@
-//! Labelled images for training: known data sets, checked files, downloads and an addressable order of batches.
+//! Labelled images and sentences for training: known data sets, checked files, downloads and an addressable order of batches.
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs)]
 
@@ -6,6 +6,8 @@ pub mod cifar;
 pub mod digits;
 pub mod fetch;
 pub mod idx;
+pub mod metrics;
+pub mod text;
 
 mod batch;
 mod catalog;

@@ -1,0 +1,186 @@
+//! From lines to rows.
+
+use super::TextDataError;
+use super::lines::{Encoding, Line, lines};
+use super::set::{Answer, Problem, TextRow};
+use std::path::Path;
+
+/// A column of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Column {
+    /// By the name in the header.
+    Named(&'static str),
+    /// By its place, from 0, in a table without header.
+    At(usize),
+}
+
+/// Which columns of a tab-separated table hold what. No quoting, as in GLUE.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Table {
+    pub(super) first: Column,
+    pub(super) second: Option<Column>,
+    pub(super) answer: Column,
+    /// Rows whose answer is empty are left out, as unscored pairs of STS.
+    pub(super) skip_unanswered: bool,
+}
+
+/// How a file holds its rows.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Format {
+    /// A table.
+    Table(Table),
+    /// Label, blank, sentence.
+    LabelFirst,
+    /// Sentences of one class.
+    Lines(u32, Encoding),
+    /// `COARSE:fine sentence` (TREC); the coarse class counts.
+    Trec,
+}
+
+/// Reads the rows of a file.
+pub(super) fn rows(path: &Path, format: Format, problem: &Problem) -> Result<Vec<TextRow>, TextDataError> {
+    let reader = Reader { path, problem };
+    let found = match format {
+        Format::Table(table) => reader.table(lines(path, Encoding::Utf8)?, table)?,
+        Format::LabelFirst => {
+            let whole = lines(path, Encoding::Utf8)?.into_iter();
+            let split = whole.map(|(line, text)| {
+                let (label, sentence) = text.split_once(' ').unwrap_or((&text, ""));
+                reader.row(line, sentence, None, label)
+            });
+            split.collect::<Result<_, _>>()?
+        }
+        Format::Lines(class, encoding) => {
+            let whole = lines(path, encoding)?.into_iter();
+            let answer = Answer::Class(class);
+            let all = whole.map(|(line, text)| reader.with_answer(line, &text, None, answer));
+            all.collect::<Result<_, _>>()?
+        }
+        Format::Trec => {
+            let whole = lines(path, Encoding::Latin1)?.into_iter();
+            let split = whole.map(|(line, text)| {
+                let (label, sentence) = text.split_once(' ').unwrap_or((&text, ""));
+                let coarse = label.split_once(':').map_or(label, |(coarse, _)| coarse);
+                reader.row(line, sentence, None, coarse)
+            });
+            split.collect::<Result<_, _>>()?
+        }
+    };
+    if found.is_empty() {
+        return Err(TextDataError::NoRows {
+            path: path.to_path_buf(),
+        });
+    }
+    Ok(found)
+}
+
+/// What every way of reading needs: the file for errors, and the problem for answers.
+pub(super) struct Reader<'a> {
+    pub(super) path: &'a Path,
+    pub(super) problem: &'a Problem,
+}
+
+impl Reader<'_> {
+    fn table(&self, lines: Vec<Line>, table: Table) -> Result<Vec<TextRow>, TextDataError> {
+        let named = matches!(table.first, Column::Named(_));
+        let header: Vec<String> = match lines.first() {
+            Some((_, text)) if named => text.split('\t').map(String::from).collect(),
+            _ => Vec::new(),
+        };
+        let place = |column: Column| match column {
+            Column::At(place) => Ok(place),
+            Column::Named(name) => self.place(&header, name),
+        };
+        let first = place(table.first)?;
+        let second = table.second.map(place).transpose()?;
+        let answer = place(table.answer)?;
+        let mut rows = Vec::with_capacity(lines.len());
+        for (line, text) in lines.iter().skip(usize::from(named)) {
+            let cells: Vec<&str> = text.split('\t').collect();
+            let cell = |place: usize| {
+                cells.get(place).copied().ok_or(TextDataError::TooFewColumns {
+                    path: self.path.to_path_buf(),
+                    line: *line,
+                    found: cells.len(),
+                    wanted: place + 1,
+                })
+            };
+            let given = cell(answer)?;
+            if given.is_empty() && table.skip_unanswered {
+                continue;
+            }
+            let second = second.map(cell).transpose()?;
+            rows.push(self.row(*line, cell(first)?, second, given)?);
+        }
+        Ok(rows)
+    }
+
+    /// The place of a column in a header.
+    pub(super) fn place(&self, header: &[String], name: &str) -> Result<usize, TextDataError> {
+        let place = header.iter().position(|column| column.trim() == name);
+        place.ok_or_else(|| TextDataError::NoColumn {
+            path: self.path.to_path_buf(),
+            line: 1,
+            column: name.into(),
+            found: header.join(", "),
+        })
+    }
+
+    /// A row with its answer still in words.
+    pub(super) fn row(
+        &self,
+        line: usize,
+        first: &str,
+        second: Option<&str>,
+        answer: &str,
+    ) -> Result<TextRow, TextDataError> {
+        self.with_answer(line, first, second, self.answer(line, answer.trim())?)
+    }
+
+    fn with_answer(
+        &self,
+        line: usize,
+        first: &str,
+        second: Option<&str>,
+        answer: Answer,
+    ) -> Result<TextRow, TextDataError> {
+        if first.trim().is_empty() || second.is_some_and(|second| second.trim().is_empty()) {
+            return Err(TextDataError::EmptySentence {
+                path: self.path.to_path_buf(),
+                line,
+            });
+        }
+        Ok(TextRow {
+            first: first.trim().into(),
+            second: second.map(|second| second.trim().into()),
+            answer,
+        })
+    }
+
+    fn answer(&self, line: usize, text: &str) -> Result<Answer, TextDataError> {
+        match self.problem {
+            Problem::Score => match text.parse::<f32>() {
+                Ok(score) if score.is_finite() => Ok(Answer::Score(score)),
+                _ => Err(TextDataError::BadScore {
+                    path: self.path.to_path_buf(),
+                    line,
+                    score: text.into(),
+                }),
+            },
+            Problem::Classes(names) => {
+                let named = names.iter().position(|name| name.eq_ignore_ascii_case(text));
+                // Files that number their classes do so in our order.
+                let numbered = || text.parse().ok().filter(|&class: &usize| class < names.len());
+                let class = named
+                    .or_else(numbered)
+                    .ok_or_else(|| TextDataError::UnknownLabel {
+                        path: self.path.to_path_buf(),
+                        line,
+                        label: text.into(),
+                        known: names.join(", "),
+                    })?;
+                Ok(Answer::Class(class as u32))
+            }
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Sentences and pairs of them, with classes or scores: known tasks in their published files.
+
+mod advglue;
+mod error;
+mod format;
+mod layouts;
+mod lines;
+mod set;
+mod table;
+mod task;
+
+pub use error::TextDataError;
+pub use set::{Answer, Problem, TextRow, TextSet};
+pub use table::{Columns, read_table};
+pub use task::{TaskId, TextSplits};
