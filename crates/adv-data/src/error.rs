@@ -178,6 +178,14 @@ pub enum DataError {
         /// Images in the set.
         len: usize,
     },
+    /// There is not one length for each sample.
+    #[error("{lengths} lengths for {len} samples: give one for each")]
+    Lengths {
+        /// Samples of the plan.
+        len: usize,
+        /// Lengths that were given.
+        lengths: usize,
+    },
     /// A batch plan would yield no batch.
     #[error(
         "{len} images in batches of {size} give no batch (an incomplete one may be set to be dropped); choose another size"

@@ -60,17 +60,21 @@ pub struct Position {
     pub batch: usize,
 }
 
-/// How a set of `len` images is cut into batches, epoch after epoch. At least one batch an epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How a set of `len` samples is cut into batches, epoch after epoch. At least one batch an epoch.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchPlan {
     len: usize,
     size: usize,
     last: LastBatch,
     seed: u64,
+    lengths: Option<Arc<[usize]>>,
 }
 
+/// Batches whose samples are sorted by length together. More of them pad less and mix less.
+const POOL: usize = 50;
+
 impl BatchPlan {
-    /// A plan for `len` images in batches of `size`.
+    /// A plan for `len` samples in batches of `size`.
     ///
     /// # Errors
     ///
@@ -89,6 +93,28 @@ impl BatchPlan {
             size,
             last,
             seed,
+            lengths: None,
+        })
+    }
+
+    /// The same with samples of about the same length in each batch, so that little is padded: each epoch's order is cut into
+    /// pools of 50 batches, each pool sorted by length and cut, and the batches put in an order of their own. A short last batch
+    /// stays last.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Lengths`] if there is not one length for each sample.
+    pub fn with_lengths(self, lengths: impl Into<Arc<[usize]>>) -> Result<Self> {
+        let lengths = lengths.into();
+        if lengths.len() != self.len {
+            return Err(DataError::Lengths {
+                len: self.len,
+                lengths: lengths.len(),
+            });
+        }
+        Ok(Self {
+            lengths: Some(lengths),
+            ..self
         })
     }
 
@@ -111,7 +137,27 @@ impl BatchPlan {
 
     /// The batches of one epoch in its order. Skipping is free: `plan.epoch(e).skip(n)`.
     pub fn epoch(&self, epoch: u64) -> Batches {
-        self.cut(epoch_order(self.len, self.seed, epoch))
+        let order = epoch_order(self.len, self.seed, epoch);
+        self.cut(match &self.lengths {
+            None => order,
+            Some(lengths) => self.by_length(order, lengths, epoch),
+        })
+    }
+
+    /// An epoch's order with samples of about the same length side by side.
+    fn by_length(&self, mut order: Vec<usize>, lengths: &[usize], epoch: u64) -> Vec<usize> {
+        for pool in order.chunks_mut(POOL * self.size) {
+            // Stable, so that equal lengths stay shuffled.
+            pool.sort_by_key(|&sample| lengths[sample]);
+        }
+        let whole = self.len / self.size;
+        let batches = permutation(whole, self.seed, epoch, *b"adv-data: length");
+        let mut mixed = Vec::with_capacity(self.len);
+        for batch in batches {
+            mixed.extend_from_slice(&order[batch * self.size..(batch + 1) * self.size]);
+        }
+        mixed.extend_from_slice(&order[whole * self.size..]);
+        mixed
     }
 
     /// The batches of one pass in the order of the set, as for evaluation.

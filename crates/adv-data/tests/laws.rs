@@ -131,3 +131,31 @@ fn prefetching_changes_neither_order_nor_content() {
         assert_eq!(ahead, direct);
     }
 }
+
+proptest! {
+    /// Every sample once, whole batches but the last, little padding, and the same again for (seed, epoch).
+    #[test]
+    fn batches_by_length_are_a_permutation_with_little_padding(
+        lengths in proptest::collection::vec(1usize..64, 1..700),
+        size in 1usize..20,
+        seed in any::<u64>(),
+        epoch in 0u64..5,
+    ) {
+        let plain = BatchPlan::new(lengths.len(), size, LastBatch::Keep, seed).expect("a batch");
+        let plan = plain.clone().with_lengths(lengths.clone()).expect("a length each");
+        let batches: Vec<_> = plan.epoch(epoch).collect();
+        prop_assert_eq!(batches.len(), plain.batches_per_epoch());
+        prop_assert!(batches.iter().rev().skip(1).all(|batch| batch.len() == size));
+        let mut all = batches.concat();
+        all.sort_unstable();
+        prop_assert_eq!(all, (0..lengths.len()).collect::<Vec<_>>());
+        prop_assert_eq!(plan.epoch(epoch).collect::<Vec<_>>(), batches.clone());
+
+        let padded = |batches: &[Vec<usize>]| -> usize {
+            let cells = |batch: &Vec<usize>| batch.len() * batch.iter().map(|&sample| lengths[sample]).max().unwrap_or(0);
+            batches.iter().map(cells).sum()
+        };
+        prop_assert!(padded(&batches) <= padded(&plain.epoch(epoch).collect::<Vec<_>>()));
+        prop_assert!(plain.with_lengths(vec![1; lengths.len() + 1]).is_err());
+    }
+}

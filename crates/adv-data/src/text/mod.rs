@@ -6,10 +6,12 @@ mod format;
 mod layouts;
 mod lines;
 mod set;
+mod synthetic;
 mod table;
 mod task;
 
 pub use error::TextDataError;
 pub use set::{Answer, Problem, TextRow, TextSet};
+pub use synthetic::synth_sentiment;
 pub use table::{Columns, read_table};
 pub use task::{TaskId, TextSplits};

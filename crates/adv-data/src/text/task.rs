@@ -62,7 +62,7 @@ pub struct TextSplits {
     pub dev: Option<TextSet>,
     /// To test on.
     pub test: Option<TextSet>,
-    /// The folder they were read from.
+    /// The folder they were read from; empty for a generated corpus.
     pub folder: PathBuf,
 }
 

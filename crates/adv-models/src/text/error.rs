@@ -116,6 +116,19 @@ pub enum TextError {
         /// The score as given.
         score: f32,
     },
+    /// Numbers that nothing can be hidden with.
+    #[error(
+        "cannot hide a share of {share} of the tokens with mask token {mask}: the share must be in (0, 1], the mask one of the \
+         {vocabulary} tokens"
+    )]
+    Masking {
+        /// The share as given.
+        share: f64,
+        /// The mask token.
+        mask: u32,
+        /// Tokens of the vocabulary.
+        vocabulary: usize,
+    },
     /// Weights that do not fit, or labels that are no classes.
     #[error(transparent)]
     Model(#[from] ModelError),

@@ -171,7 +171,7 @@ fn prefetched<const D: usize, T: Task<D>>(
     plan: &LoopPlan<'_>,
     start: u64,
 ) -> Result<Prefetch<T::Host>> {
-    let batches = plan.batches;
+    let batches = plan.batches.clone();
     let first = batches.position(start);
     let indices = (first.epoch..).flat_map(move |epoch| {
         let skip = if epoch == first.epoch { first.batch } else { 0 };
