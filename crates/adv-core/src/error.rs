@@ -41,6 +41,9 @@ pub enum ParamError {
     /// A share of the clean loss outside [0, 1).
     #[error("the share of the clean loss must be in [0, 1), got {0}; for 1 use `Standard`")]
     CleanShare(f64),
+    /// A method that takes one plain step in each pass was given several steps, or momentum.
+    #[error("this method takes one step in each pass, without momentum: give a perturbation of one step")]
+    OneStep,
     /// A share of the radius outside [0, 1].
     #[error("the share of the radius must be in [0, 1], got {0}")]
     RadiusShare(f64),
@@ -75,6 +78,9 @@ pub enum PassError {
         /// Which pass made it.
         pass: &'static str,
     },
+    /// A divergence of probabilities between outputs that are no logits.
+    #[error("outputs of one column are scores, no logits: compare them by the squared error (`for_scores`)")]
+    OneOutput,
     /// An update without gradients: an optimiser would silently do nothing.
     #[error(
         "the update holds no gradients: is every parameter frozen? (a model must exist, and not be frozen, before it is trained)"

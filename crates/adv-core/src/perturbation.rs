@@ -117,7 +117,8 @@ impl Perturbation {
     }
 
     /// K raw steps from normal noise, scaled back to a largest entry of 1 per token after each (SMART, the released program: noise
-    /// 1e-5, step 1e-3, K = 1). The paper projects onto a ball of radius 1e-5 instead.
+    /// 1e-5, K = 1, step 1e-3 in its class and 1e-5 in its script; it divides by the largest entry plus 1e-6). The paper projects onto a
+    /// ball of radius 1e-5 instead. Noise 0 stays at zero, where nothing has a gradient.
     pub fn smart(noise: f64, step: f64, steps: usize) -> Result<Self, ParamError> {
         PerturbationSpec {
             ball: Ball::Surface {

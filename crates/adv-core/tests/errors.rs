@@ -157,6 +157,11 @@ fn invalid_parameters_cannot_be_built() {
         (vat(1.0, NAN, 1), ParamError::Radius(NAN)),
         (vat(1.0, 0.1, 0), ParamError::CountZero("power iterations")),
         (FreeAt::restarting(0, pgd).err(), ParamError::CountZero("replays")),
+        (FreeAt::restarting(3, pgd).err(), ParamError::OneStep),
+        (
+            FreeAt::restarting(3, Perturbation::mi_fgsm(0.3, 0.1, 1, 0.9).unwrap()).err(),
+            ParamError::OneStep,
+        ),
         (pgd.scaled(-0.1).err(), ParamError::RadiusShare(-0.1)),
         (pgd.scaled(1.5).err(), ParamError::RadiusShare(1.5)),
         (pgd.scaled(NAN).err(), ParamError::RadiusShare(NAN)),

@@ -1,13 +1,17 @@
 //! What GLUE measures: accuracy, F1, Matthews' correlation, Pearson's and Spearman's.
+//!
+//! Every function panics if its two lists differ in length.
 
 /// The share of equal entries; 0 of none.
 pub fn accuracy(predicted: &[u32], right: &[u32]) -> f64 {
+    assert_eq!(predicted.len(), right.len(), "one prediction for each answer");
     let equal = predicted.iter().zip(right).filter(|(a, b)| a == b).count();
     equal as f64 / right.len().max(1) as f64
 }
 
 /// F1 of class 1: the harmonic mean of precision and recall; 0 where there is no true positive.
 pub fn f1(predicted: &[u32], right: &[u32]) -> f64 {
+    assert_eq!(predicted.len(), right.len(), "one prediction for each answer");
     let count = |p: bool, r: bool| {
         let pairs = predicted.iter().zip(right);
         pairs.filter(|(a, b)| (**a == 1) == p && (**b == 1) == r).count() as f64
@@ -44,8 +48,9 @@ pub fn matthews(predicted: &[u32], right: &[u32]) -> f64 {
     }
 }
 
-/// Pearson's correlation; 0 where one side is constant.
+/// Pearson's correlation; 0 where one side is constant, NaN where a value is.
 pub fn pearson(a: &[f64], b: &[f64]) -> f64 {
+    assert_eq!(a.len(), b.len(), "one value for each other");
     let n = a.len().max(1) as f64;
     let mean = |values: &[f64]| values.iter().sum::<f64>() / n;
     let (mean_a, mean_b) = (mean(a), mean(b));
@@ -56,15 +61,20 @@ pub fn pearson(a: &[f64], b: &[f64]) -> f64 {
         own += x * x;
         other += y * y;
     }
-    if own > 0.0 && other > 0.0 {
+    if own.is_nan() || other.is_nan() {
+        f64::NAN
+    } else if own > 0.0 && other > 0.0 {
         both / (own.sqrt() * other.sqrt())
     } else {
         0.0
     }
 }
 
-/// Spearman's rank correlation; equal values share the mean of their ranks.
+/// Spearman's rank correlation; equal values share the mean of their ranks. NaN where a value is.
 pub fn spearman(a: &[f64], b: &[f64]) -> f64 {
+    if a.iter().chain(b).any(|value| value.is_nan()) {
+        return f64::NAN;
+    }
     pearson(&ranks(a), &ranks(b))
 }
 
@@ -85,8 +95,7 @@ fn ranks(values: &[f64]) -> Vec<f64> {
         for &place in &order[start..end] {
             ranks[place] = mean;
         }
-        // A NaN equals nothing, not even itself.
-        start = end.max(start + 1);
+        start = end;
     }
     ranks
 }
@@ -124,6 +133,8 @@ mod tests {
         check("matthews", matthews(&[1, 1], &[0, 1]), 0.0);
         check("matthews of none", matthews(&[], &[]), 0.0);
         check("pearson", pearson(&[1.0, 1.0], &[0.0, 1.0]), 0.0);
-        assert!(spearman(&[f64::NAN, 1.0, 2.0], &[1.0, 2.0, 3.0]).is_finite());
+        for both in [spearman, pearson] {
+            assert!(both(&[f64::NAN, 1.0, 2.0], &[1.0, 2.0, 3.0]).is_nan());
+        }
     }
 }

@@ -243,6 +243,17 @@ fn tasks_lie_in_folders_of_their_own_or_in_glues() {
         assert_eq!((splits.dev.unwrap().len(), splits.test), (2, None));
         assert!(splits.folder.ends_with("RTE"));
     }
+    // GLUE's download, whose test file has no labels, whatever its folder is called.
+    for folder in ["SST-2", "mine"] {
+        let text = "sentence\tlabel\na\t1\nb\t0\n";
+        for name in ["train.tsv", "dev.tsv"] {
+            files.write(&format!("{folder}/{name}"), text);
+        }
+        files.write(&format!("{folder}/test.tsv"), "index\tsentence\n0\ta\n");
+        let splits = TaskId::Sst2.read(Some(&root.join(folder)), None).unwrap();
+        assert_eq!((splits.train.unwrap().len(), splits.test), (2, None), "{folder}");
+    }
+    std::fs::remove_dir_all(root.join("SST-2")).unwrap();
     let none: (Option<&Path>, Option<&Path>) = (None, Some(root));
     refused(
         TaskId::Sst2.read(none.0, none.1).unwrap_err(),

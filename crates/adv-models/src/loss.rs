@@ -5,7 +5,10 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 /// The classes of a batch: `[B]`.
 #[derive(Debug, Clone)]
-pub struct Labels(Tensor<1, Int>);
+pub struct Labels {
+    classes: usize,
+    labels: Tensor<1, Int>,
+}
 
 impl Labels {
     /// Every label must be one of the `classes`: a wrong one would panic in the middle of a pass.
@@ -26,12 +29,30 @@ impl Labels {
         }
         let count = labels.len();
         let data = TensorData::new(labels, [count]);
-        Ok(Self(Tensor::from_data(data, device)))
+        Ok(Self {
+            classes,
+            labels: Tensor::from_data(data, device),
+        })
     }
 
     /// The labels as a tensor, `[B]`.
     pub fn tensor(&self) -> Tensor<1, Int> {
-        self.0.clone()
+        self.labels.clone()
+    }
+
+    /// The number of classes that they were checked against.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// The number of labels.
+    pub fn len(&self) -> usize {
+        self.labels.dims()[0]
+    }
+
+    /// True if there is no label.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 }
 

@@ -69,7 +69,7 @@ fn check(set: &Set, models: &Path, folder: &str, name: &str, head: HeadKind) {
     let tokens = Tokens::new(&sentences, model.config(), &device).unwrap();
     let [batch, length] = tokens.shape();
 
-    let hidden = model.hidden(&tokens);
+    let hidden = model.hidden(&tokens, None);
     let mask = tokens.mask().unsqueeze_dim::<3>(2);
     close(
         &format!("{folder}/last_hidden"),
@@ -155,13 +155,13 @@ fn compare_ids(set: &Set, name: &str, folder: &Path) {
     let tokenizer = Tokenizer::from_folder(folder).unwrap();
     let texts = texts(set, name);
     let inputs: Vec<_> = texts.iter().map(|text| (text.as_str(), None)).collect();
-    let (found, overlong) = tokenizer.encode(&inputs, 512).unwrap();
+    let (found, overlong) = tokenizer.encode(&inputs).unwrap();
     assert_eq!(overlong.cut, 0);
     for ((found, want), text) in found.iter().zip(rows(set, name, "ids")).zip(&texts) {
         assert_eq!(found.ids, want, "{}: {text}", folder.display());
     }
     let config = EncoderConfig::read(folder);
     if let Ok(config) = config {
-        tokenizer.check(folder, config.vocabulary).unwrap();
+        tokenizer.check(config.vocabulary).unwrap();
     }
 }

@@ -11,7 +11,7 @@ use adv_core::{
     Perturbation, PerturbationSpec, Predict, R3f, Smart, Start, StepRule, StepSize, TrainingMethod, Update,
     Vat, VatParts,
 };
-use adv_models::text::{Delta, EncoderConfig, HeadKind, Place, TextModel, Tokenizer, Tokens};
+use adv_models::text::{EncoderConfig, HeadKind, Place, SpecialTokens, TextModel, Tokenizer, Tokens};
 use adv_models::{Labels, cross_entropy};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::nn::{Linear, LinearConfig};
@@ -42,8 +42,6 @@ fn with_set(checks: impl FnOnce(&Set, &Path, &mut Table)) {
 struct Probe {
     model: TextModel,
     head: Linear,
-    #[module(skip)]
-    place: Place,
     /// What is added in each forward.
     #[module(skip)]
     seen: Arc<Mutex<Vec<Tensor<3>>>>,
@@ -61,23 +59,20 @@ impl Probe {
         let mut config = EncoderConfig::read(folder).unwrap();
         // Dropout is off in the set.
         (config.hidden_dropout, config.attention_dropout) = (0.0, 0.0);
-        let (model, _) = TextModel::load(config, folder, HeadKind::Classes(2), 0, &device).unwrap();
+        let (model, _) = TextModel::load(config, folder, HeadKind::None, 0, &device).unwrap();
         let weight = set.tensor("head/weight");
         let mut head = LinearConfig::new(weight.shape[1], weight.shape[0]).init(&device);
         head.weight = Param::from_tensor(weight.tensor::<2>(&device.clone().inner()).transpose().autodiff());
         head.bias = Some(Param::from_tensor(set.tensor("head/bias").tensor(&device)));
         Self {
-            model,
+            model: model.with_place(place),
             head,
-            place,
             seen: Arc::default(),
         }
     }
 
     fn hidden(&self, tokens: &Tokens, delta: Option<Tensor<3>>) -> Tensor<3> {
-        let place = self.place;
-        let delta = delta.map(|values| Delta { place, values });
-        self.model.encoder().forward(tokens, delta)
+        self.model.hidden(tokens, delta)
     }
 
     fn logits(&self, tokens: &Tokens, delta: Option<Tensor<3>>) -> Tensor<2> {
@@ -216,7 +211,7 @@ fn golden_encoder() {
         let tokenizer = Tokenizer::from_folder(folder).unwrap();
         let sentences = set.strings("sentences");
         let texts: Vec<_> = sentences.iter().map(|text| (text.as_str(), None)).collect();
-        let (encoded, _) = tokenizer.encode(&texts, 512).unwrap();
+        let (encoded, _) = tokenizer.encode(&texts).unwrap();
         let again = Tokens::new(&encoded, probe.model.config(), &device).unwrap();
         assert_eq!(again.ids().into_data(), tokens.ids().into_data());
 
@@ -258,7 +253,8 @@ fn update(
     method: &dyn TrainingMethod<3, Probe>,
 ) -> Update {
     let clean = probe.model.clean(&sample.tokens);
-    let batch = Batch::new(clean, sample).with_mask(probe.model.mask(&sample.tokens, true));
+    let batch =
+        Batch::new(clean, sample).with_mask(probe.model.mask(&sample.tokens, SpecialTokens::Perturbed));
     let mut noise = StoredNoise::new(set.tensor(noise));
     let (carried, ledger) = (&mut Carried::default(), &mut Ledger::new());
     method
@@ -299,8 +295,7 @@ fn golden_fgm_per_sentence() {
 #[test]
 fn golden_fgm_of_the_embedding_matrix() {
     with_set(|set, folder, table| {
-        let mut probe = Probe::new(set, folder, Place::Table);
-        probe.model = probe.model.with_place(Place::Table);
+        let probe = Probe::new(set, folder, Place::Table);
         let sample = sample(set, &probe, &device());
         let fgm = PerturbationSpec {
             ball: Ball::Unbounded,
@@ -393,7 +388,7 @@ fn traces(
 ) {
     let frozen = AscentMode::Train.freeze(probe);
     let batch = Batch::new(probe.model.clean(&sample.tokens), sample)
-        .with_mask(probe.model.mask(&sample.tokens, true));
+        .with_mask(probe.model.mask(&sample.tokens, SpecialTokens::Perturbed));
     let mut noise = StoredNoise::new(set.tensor("noise/uniform"));
     let mut delta = perturbation.start(&batch, &mut noise);
     let mut norms = Array::of(delta.clone()).row_norms();

@@ -1,12 +1,12 @@
 //! Text models: padding, dropout, perturbations, folders, and what is refused.
 
 use adv_core::{
-    Adversarial, Batch, Carried, FreeAt, FreeLb, Ledger, Objective, Perturbation, Split, Start,
-    TrainingMethod,
+    Adversarial, Batch, Carried, FreeAt, FreeLb, Ledger, Objective, PassError, Perturbation, Split, Start,
+    TrainingMethod, Vat, VatParts,
 };
 use adv_models::text::{
-    Answers, Encoded, EncoderConfig, HeadKind, Place, TextBatch, TextError, TextModel, Tokenizer, Tokens,
-    copy_tokenizer,
+    Answers, Encoded, EncoderConfig, HeadKind, Place, SpecialTokens, TextBatch, TextError, TextModel,
+    Tokenizer, Tokens, copy_tokenizer,
 };
 use adv_models::{Labels, MaskPolicy};
 use burn::module::Module;
@@ -55,10 +55,9 @@ fn batch(model: &TextModel) -> TextBatch {
         sentence(&[2, 7, 3, 4, 30, 31, 3]),
         sentence(&[2, 3]),
     ];
-    TextBatch {
-        tokens: Tokens::new(&sentences, model.config(), &device).unwrap(),
-        answers: Answers::Classes(Labels::new([0u8, 1, 1], 2, &device).unwrap()),
-    }
+    let tokens = Tokens::new(&sentences, model.config(), &device).unwrap();
+    let answers = Answers::Classes(Labels::new([0u8, 1, 1], 2, &device).unwrap());
+    TextBatch::new(model, tokens, answers).unwrap()
 }
 
 fn values<const D: usize>(t: Tensor<D>) -> Vec<f32> {
@@ -74,9 +73,9 @@ fn largest(a: &[f32], b: &[f32]) -> f32 {
 fn padding_never_changes_a_vector() {
     for family in FAMILIES {
         let model = model(family, HeadKind::Classes(2)).valid();
-        let together = batch(&model).tokens;
+        let together = batch(&model).tokens().clone();
         let [_, length] = together.shape();
-        let hidden = values(model.hidden(&together));
+        let hidden = values(model.hidden(&together, None));
         let outputs = values(model.sentence_outputs(&together, None));
         let width = model.config().hidden;
         for (row, ids) in [&[2u32, 5, 9, 3][..], &[2, 7, 3, 4, 30, 31, 3], &[2, 3]]
@@ -84,7 +83,7 @@ fn padding_never_changes_a_vector() {
             .enumerate()
         {
             let alone = Tokens::new(&[sentence(ids)], model.config(), &Device::flex()).unwrap();
-            let own = values(model.hidden(&alone));
+            let own = values(model.hidden(&alone, None));
             let start = row * length * width;
             assert!(
                 largest(&own, &hidden[start..start + own.len()]) < 1e-5,
@@ -106,8 +105,8 @@ fn dropout_masks_last_for_a_mini_batch() {
         let batch = batch(&model);
         let pass = |seed| {
             model.begin_batch(seed);
-            let clean = model.clean(&batch.tokens);
-            let passes = [0; 3].map(|_| values(model.sentence_outputs(&batch.tokens, Some(clean.clone()))));
+            let clean = model.clean(batch.tokens());
+            let passes = [0; 3].map(|_| values(model.sentence_outputs(batch.tokens(), Some(clean.clone()))));
             assert!(
                 passes[0] == passes[1] && passes[1] == passes[2],
                 "{family}: K passes differ"
@@ -117,12 +116,12 @@ fn dropout_masks_last_for_a_mini_batch() {
         assert_ne!(pass(1), pass(2), "{family}: a new mini-batch has the old mask");
         model.set_mask_policy(MaskPolicy::Fresh);
         model.begin_batch(1);
-        let fresh = [0; 2].map(|_| values(model.sentence_outputs(&batch.tokens, None)));
+        let fresh = [0; 2].map(|_| values(model.sentence_outputs(batch.tokens(), None)));
         assert_ne!(fresh[0], fresh[1], "{family}: fresh masks are equal");
         let quiet = model.valid();
         let still = [1, 2].map(|seed| {
             quiet.begin_batch(seed);
-            values(quiet.sentence_outputs(&batch.tokens, None))
+            values(quiet.sentence_outputs(batch.tokens(), None))
         });
         assert_eq!(still[0], still[1], "{family}: dropout in eval mode");
     }
@@ -134,11 +133,11 @@ fn no_perturbation_and_the_cut_change_nothing() {
         for place in [Place::Words, Place::Sum, Place::Table] {
             let model = model(family, HeadKind::Classes(2)).with_place(place);
             let batch = batch(&model);
-            let clean = model.clean(&batch.tokens);
-            let plain = values(model.sentence_outputs(&batch.tokens, None));
+            let clean = model.clean(batch.tokens());
+            let plain = values(model.sentence_outputs(batch.tokens(), None));
             assert_eq!(
                 plain,
-                values(model.sentence_outputs(&batch.tokens, Some(clean.clone()))),
+                values(model.sentence_outputs(batch.tokens(), Some(clean.clone()))),
                 "{family} {place:?}"
             );
             let whole = values(model.loss(clean.clone(), &batch));
@@ -156,7 +155,7 @@ fn a_shared_row_moves_all_its_words() {
     let model = model("bert", HeadKind::Classes(2))
         .with_place(Place::Table)
         .valid();
-    let tokens = batch(&model).tokens;
+    let tokens = batch(&model).tokens().clone();
     let ids: Vec<i64> = tokens.distinct_ids().into_data().iter::<i64>().collect();
     // 0 is padding.
     assert_eq!(ids, [0, 2, 3, 4, 5, 7, 9, 30, 31]);
@@ -177,26 +176,36 @@ fn a_shared_row_moves_all_its_words() {
 #[test]
 fn masks_exclude_padding_and_special_tokens() {
     let model = model("bert", HeadKind::Classes(2));
-    let tokens = batch(&model).tokens;
+    let tokens = batch(&model).tokens().clone();
     let count = |special| values(model.mask(&tokens, special)).iter().sum::<f32>() / 16.0;
-    assert_eq!((count(true), count(false)), (13.0, 10.0));
+    assert_eq!(
+        (count(SpecialTokens::Perturbed), count(SpecialTokens::Kept)),
+        (13.0, 10.0)
+    );
+    // Of nine rows of the table that of padding is masked, and that of the first token, which is special, if it is kept.
+    let model = model.with_place(Place::Table);
+    let count = |special| values(model.mask(&tokens, special)).iter().sum::<f32>() / 16.0;
+    assert_eq!(
+        (count(SpecialTokens::Perturbed), count(SpecialTokens::Kept)),
+        (8.0, 7.0)
+    );
 }
 
 #[test]
 fn every_weight_is_trained_and_the_loss_falls() {
-    let pgd = || Perturbation::pgd_l2(0.1, 0.05, 2).unwrap();
+    let pgd = |steps| Perturbation::pgd_l2(0.1, 0.05, steps).unwrap();
     let start = Start::LengthScaled { magnitude: 0.05 };
     let methods: [(&str, Box<dyn TrainingMethod<3, TextModel>>); 3] = [
-        ("pgd", Box::new(Adversarial::new(pgd()))),
-        ("freelb", Box::new(FreeLb::new(pgd().with_start(start).unwrap()))),
-        ("freeat", Box::new(FreeAt::restarting(2, pgd()).unwrap())),
+        ("pgd", Box::new(Adversarial::new(pgd(2)))),
+        ("freelb", Box::new(FreeLb::new(pgd(2).with_start(start).unwrap()))),
+        ("freeat", Box::new(FreeAt::restarting(2, pgd(1)).unwrap())),
     ];
     for (name, method) in methods {
         for family in FAMILIES {
             let mut model = model(family, HeadKind::Classes(2));
             let loss = |model: &TextModel| {
                 let (quiet, batch) = (model.valid(), batch(model));
-                values(quiet.loss(quiet.clean(&batch.tokens), &batch))[0]
+                values(quiet.loss(quiet.clean(batch.tokens()), &batch))[0]
             };
             let first = loss(&model);
             let mut optimiser = AdamConfig::new().init();
@@ -205,8 +214,8 @@ fn every_weight_is_trained_and_the_loss_falls() {
             for step in 0..150 {
                 model.begin_batch(step);
                 let batch = batch(&model);
-                let mask = model.mask(&batch.tokens, true);
-                let given = Batch::new(model.clean(&batch.tokens), &batch).with_mask(mask);
+                let mask = model.mask(batch.tokens(), SpecialTokens::Perturbed);
+                let given = Batch::new(model.clean(batch.tokens()), &batch).with_mask(mask);
                 for _ in 0..method.replays() {
                     let update = method
                         .gradients(&model, &given, &mut carried, &mut noise, &mut ledger)
@@ -234,7 +243,7 @@ fn every_weight_is_trained_and_the_loss_falls() {
 fn scores_and_hidden_tokens_have_losses_too() {
     let device = Device::flex();
     let regression = model("bert", HeadKind::Regression).valid();
-    let tokens = batch(&regression).tokens;
+    let tokens = batch(&model("bert", HeadKind::Classes(2))).tokens().clone();
     let outputs = values(regression.sentence_outputs(&tokens, None));
     let scores = vec![0.5, -1.0, 2.0];
     let wanted: f32 = outputs
@@ -244,13 +253,8 @@ fn scores_and_hidden_tokens_have_losses_too() {
         .sum::<f32>()
         / 3.0;
     let answers = Answers::scores(scores, &device).unwrap();
-    let loss = regression.loss(
-        regression.clean(&tokens),
-        &TextBatch {
-            tokens: tokens.clone(),
-            answers,
-        },
-    );
+    let batch = TextBatch::new(&regression, tokens.clone(), answers).unwrap();
+    let loss = regression.loss(regression.clean(&tokens), &batch);
     assert!((values(loss)[0] - wanted).abs() < 1e-5);
 
     let lm = model("roberta", HeadKind::MaskedLm).valid();
@@ -267,14 +271,20 @@ fn scores_and_hidden_tokens_have_losses_too() {
         places,
         Labels::new(labels.map(|l| l as i64), 40, &device).unwrap(),
     );
-    let loss = lm.loss(lm.clean(&tokens), &TextBatch { tokens, answers });
+    let batch = TextBatch::new(&lm, tokens.clone(), answers).unwrap();
+    let loss = lm.loss(lm.clean(&tokens), &batch);
     assert!((values(loss)[0] - wanted).abs() < 1e-4);
 }
 
 #[test]
 fn a_saved_folder_is_the_model() {
     for family in FAMILIES {
-        for head in [HeadKind::Classes(2), HeadKind::Regression, HeadKind::MaskedLm] {
+        for head in [
+            HeadKind::Classes(2),
+            HeadKind::Regression,
+            HeadKind::MaskedLm,
+            HeadKind::None,
+        ] {
             let model = model(family, head);
             let folder = TempDir::new().unwrap();
             let labels = ["bad".to_string(), "good".to_string()];
@@ -310,6 +320,71 @@ fn a_saved_folder_is_the_model() {
             }
         }
     }
+}
+
+#[test]
+fn answers_that_do_not_fit_are_refused() {
+    let device = Device::flex();
+    let classes =
+        |count: usize, of: usize| Answers::Classes(Labels::new(vec![0u8; count], of, &device).unwrap());
+    let hidden = |place: i64| {
+        let places = Tensor::from_data([place], &device);
+        Answers::Hidden(places, Labels::new([3u8], 40, &device).unwrap())
+    };
+    let scores = |count: usize| Answers::scores(vec![0.5; count], &device).unwrap();
+    for (head, answers, words) in [
+        (HeadKind::Classes(2), classes(2, 2), &["2 for 3 sentences"][..]),
+        (HeadKind::Classes(2), classes(3, 3), &["head Classes(2)"]),
+        (HeadKind::Classes(2), scores(3), &["head Classes(2)"]),
+        (HeadKind::Regression, classes(3, 2), &["head Regression"]),
+        (HeadKind::Regression, scores(2), &["2 for 3"]),
+        (HeadKind::MaskedLm, classes(3, 2), &["head MaskedLm"]),
+        (HeadKind::MaskedLm, hidden(21), &["3 sentences of 7 tokens"]),
+        (HeadKind::MaskedLm, hidden(-1), &["3 sentences of 7 tokens"]),
+        (HeadKind::None, classes(3, 2), &["head None"]),
+    ] {
+        let tokens = batch(&model("bert", HeadKind::Classes(2))).tokens().clone();
+        refused(
+            TextBatch::new(&model("bert", head), tokens, answers).unwrap_err(),
+            words,
+        );
+    }
+}
+
+#[test]
+fn a_penalty_needs_no_answers_and_a_score_no_logits() {
+    let model = model("bert", HeadKind::Classes(2));
+    let unlabelled = TextBatch::new(&model, batch(&model).tokens().clone(), Answers::None).unwrap();
+    let parts = VatParts {
+        radius: 0.5,
+        probe: 0.1,
+        iterations: 1,
+        weight: 1.0,
+    };
+    let vat = Vat::new(parts).unwrap();
+    let run = |method: &dyn TrainingMethod<3, TextModel>, model: &TextModel, given: &TextBatch| {
+        let clean = Batch::new(model.clean(given.tokens()), given);
+        let mut noise = ChaCha8Rng::seed_from_u64(1);
+        method.gradients(
+            model,
+            &clean,
+            &mut Carried::default(),
+            &mut noise,
+            &mut Ledger::new(),
+        )
+    };
+    assert!(run(&vat.unlabelled(), &model, &unlabelled).unwrap().losses[0] > 0.0);
+    // With labels there must be labels.
+    assert!(matches!(
+        run(&vat, &model, &unlabelled),
+        Err(PassError::NonFiniteLoss { .. })
+    ));
+
+    let scorer = crate::model("bert", HeadKind::Regression);
+    let answers = Answers::scores(vec![0.1, 0.2, 0.3], &Device::flex()).unwrap();
+    let scored = TextBatch::new(&scorer, unlabelled.tokens().clone(), answers).unwrap();
+    assert!(matches!(run(&vat, &scorer, &scored), Err(PassError::OneOutput)));
+    run(&vat.for_scores(), &scorer, &scored).unwrap();
 }
 
 fn refused(error: TextError, words: &[&str]) {
@@ -466,7 +541,10 @@ fn tokenizers_are_made_of_what_a_folder_has() {
     let vocabulary = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\ngood\nfilm\n##s\na\n!\n";
     std::fs::write(folder.path().join("vocab.txt"), vocabulary).unwrap();
     let tokenizer = Tokenizer::from_folder(folder.path()).unwrap();
-    let encode = |texts: &[(&str, Option<&str>)], longest| tokenizer.encode(texts, longest).unwrap();
+    let encode = |texts: &[(&str, Option<&str>)], longest| {
+        let cutting = tokenizer.clone().with_longest(longest).unwrap();
+        cutting.encode(texts).unwrap()
+    };
     let (found, overlong) = encode(&[("A good film!", None), ("films", Some("[MASK] x"))], 16);
     assert_eq!(found[0].ids, [2, 8, 5, 6, 9, 3]);
     assert_eq!(found[0].special, [1, 0, 0, 0, 0, 1]);
@@ -476,11 +554,12 @@ fn tokenizers_are_made_of_what_a_folder_has() {
     let (found, overlong) = encode(&[("good good good good", None), ("good", None)], 4);
     assert_eq!((found[0].ids.clone(), overlong.cut), (vec![2, 5, 5, 3], 1));
     assert_eq!((tokenizer.size(), tokenizer.mask()), (10, Some(4)));
-    tokenizer.check(folder.path(), 10).unwrap();
+    tokenizer.check(10).unwrap();
     refused(
-        tokenizer.check(folder.path(), 9).unwrap_err(),
-        &["up to 9", "9 rows"],
+        tokenizer.clone().with_longest(3).unwrap_err(),
+        &["3 tokens leave no room", "special"],
     );
+    refused(tokenizer.check(9).unwrap_err(), &["up to 9", "9 rows"]);
     let copy = TempDir::new().unwrap();
     copy_tokenizer(folder.path(), &copy.path().join("new")).unwrap();
     assert_eq!(

@@ -6,7 +6,7 @@ use crate::optim::optimiser;
 use crate::progress::{DownloadBar, attacking, display};
 use crate::report_of;
 use crate::result::{LedgerResult, RunResult};
-use crate::spec::{EvalSpec, RunSpec};
+use crate::spec::{EvalSpec, MethodName, RunSpec};
 use crate::trainer::{
     Ended, Files, History, ImageTask, Journal, LoopPlan, TrainState, read_checkpoint, train,
 };
@@ -108,6 +108,7 @@ pub fn execute(spec: &RunSpec, files: &Files, command: &str, stop: &AtomicBool) 
         files,
         checkpoint_every: Duration::from_secs_f64(spec.checkpoint_seconds),
         watch_overfitting: spec.method.name.is_single_step(),
+        advice: &advice(spec.method.name),
         stop,
     };
     let task = ImageTask {
@@ -143,6 +144,19 @@ pub fn execute(spec: &RunSpec, files: &Files, command: &str, stop: &AtomicBool) 
         measured => measured?,
     };
     finish(spec, files, command, data, state, measured, &device).map(|done| Outcome::Finished(Box::new(done)))
+}
+
+/// What may help a network that learns nothing.
+fn advice(method: MethodName) -> String {
+    let uses = method.uses();
+    let mut text = String::from("Lower --lr");
+    if uses.ball {
+        text += ", or let the radius grow with --eps-warmup 0.3";
+    }
+    if uses.clean_share {
+        text += ", or give clean images a share with --clean-share 0.5";
+    }
+    text
 }
 
 /// The images to train on, and those that watch the training: held back, or else the first of the training images.

@@ -474,7 +474,7 @@ fn a_network_that_learns_nothing_is_said_once_and_kept_in_the_result() {
     let text = "the network has learnt nothing yet";
     assert_eq!(stderr.matches(text).count(), 1, "{stderr}");
     assert!(
-        stdout.contains(text) && stderr.contains("--eps-warmup"),
+        stdout.contains(text) && stderr.contains("Lower --lr") && !stderr.contains("--eps-warmup"),
         "{stdout}"
     );
     assert_eq!(

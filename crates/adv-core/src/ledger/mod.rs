@@ -69,8 +69,13 @@ impl Ledger {
 
     /// Books a forward that no backward follows, such as the prediction of an evaluation.
     pub fn forward<T>(&mut self, run: impl FnOnce() -> T) -> T {
+        self.forwards(1, run)
+    }
+
+    /// Books that many forwards that no backward follows.
+    pub fn forwards<T>(&mut self, forwards: u64, run: impl FnOnce() -> T) -> T {
         self.book(Passes {
-            forwards: 1,
+            forwards,
             ..Passes::default()
         });
         run()

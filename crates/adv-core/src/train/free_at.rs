@@ -44,11 +44,15 @@ impl FreeAt {
         })
     }
 
-    /// m replays with the step, ball and start of any perturbation, drawn anew for every mini-batch: FreeAT for text (the
-    /// baseline of Zhu et al. 2020), where a slot of the batch has no meaning from one mini-batch to the next.
+    /// m replays with the step, ball and start of a perturbation of one step, drawn anew for every mini-batch: FreeAT for text (a
+    /// baseline of Zhu et al. 2020), where a slot of the batch has no meaning from one mini-batch to the next. Their program also
+    /// divides each loss by the number of passes, which is a smaller learning rate. The loop calls [`Carried::begin_batch`].
     pub fn restarting(replays: usize, perturbation: Perturbation) -> Result<Self, ParamError> {
         if replays == 0 {
             return Err(ParamError::CountZero("replays"));
+        }
+        if perturbation.steps() != 1 || perturbation.spec().momentum.is_some() {
+            return Err(ParamError::OneStep);
         }
         Ok(Self {
             replays,

@@ -31,6 +31,7 @@ use burn::tensor::Tensor;
 /// ```text
 /// for each mini-batch:
 ///     ledger.begin_batch(Phase::Training)
+///     carried.begin_batch()
 ///     for each replay in 0 .. method.replays():
 ///         update = method.gradients(model, batch, carried, noise, ledger)
 ///         ledger.update(update.gradients)
@@ -69,6 +70,13 @@ pub struct Carried<const D: usize> {
     pub delta: Option<Tensor<D>>,
     /// Replays done of the mini-batch at hand; 0 between mini-batches.
     pub replay: usize,
+}
+
+impl<const D: usize> Carried<D> {
+    /// Tells that a new mini-batch begins, wherever the last one was left. FreeAT that restarts needs it.
+    pub fn begin_batch(&mut self) {
+        self.replay = 0;
+    }
 }
 
 /// The gradients of one update, and the losses seen on the way.

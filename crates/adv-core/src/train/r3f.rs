@@ -1,5 +1,6 @@
 //! R3F.
 
+use super::smooth::comparable;
 use super::{Carried, TrainingMethod, Update};
 use crate::{Batch, Divergence, Ledger, Noise, ParamError, PassError, Passes, Perturbation, Predict, Start};
 use burn::module::Module;
@@ -61,11 +62,11 @@ impl<const D: usize, M: Predict<D> + Module> TrainingMethod<D, M> for R3f {
         ledger: &mut Ledger,
     ) -> Result<Update, PassError> {
         let moved = batch.clean() + self.noise.start(batch, noise);
-        let clean = model.outputs(batch.clean(), batch.targets());
+        let clean = comparable(model.outputs(batch.clean(), batch.targets()), self.penalty)?;
         let moved = model.outputs(moved, batch.targets());
         let loss = model.judge(clean.clone(), batch.targets())
             + self.penalty.of(clean, moved).mean().mul_scalar(self.weight);
-        let pass = ledger.gradients_of(model, loss, 2)?;
+        let pass = ledger.gradients_of(model, loss, 2 * model.forwards())?;
         Ok(Update {
             gradients: pass.gradients,
             losses: vec![pass.loss],

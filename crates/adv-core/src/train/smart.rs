@@ -1,6 +1,6 @@
 //! SMART's smoothness-inducing regularisation.
 
-use super::smooth::Apart;
+use super::smooth::{Apart, comparable};
 use super::{Carried, TrainingMethod, Update};
 use crate::{
     AscentMode, Batch, Divergence, Ledger, Noise, ParamError, PassError, Passes, Perturbation, Predict,
@@ -68,7 +68,7 @@ impl<const D: usize, M: Predict<D> + Module> TrainingMethod<D, M> for Smart {
         noise: &mut dyn Noise,
         ledger: &mut Ledger,
     ) -> Result<Update, PassError> {
-        let clean = model.outputs(batch.clean(), batch.targets());
+        let clean = comparable(model.outputs(batch.clean(), batch.targets()), self.penalty)?;
         let frozen = AscentMode::Train.freeze(model);
         let apart = Apart {
             frozen: &frozen,
@@ -79,7 +79,7 @@ impl<const D: usize, M: Predict<D> + Module> TrainingMethod<D, M> for Smart {
         let moved = model.outputs(ascent.input, batch.targets());
         let loss = model.judge(clean.clone(), batch.targets())
             + self.penalty.of(clean, moved).mean().mul_scalar(self.weight);
-        let pass = ledger.gradients_of(model, loss, 2)?;
+        let pass = ledger.gradients_of(model, loss, 2 * model.forwards())?;
         Ok(Update {
             gradients: pass.gradients,
             losses: vec![pass.loss],

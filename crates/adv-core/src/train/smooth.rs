@@ -1,6 +1,6 @@
 //! What SMART, R3F and VAT share: a loss and a penalty on outputs that change with the input.
 
-use crate::{Divergence, Objective, Predict};
+use crate::{Divergence, Objective, PassError, Predict};
 use burn::tensor::Tensor;
 
 /// How far the outputs of a frozen model lie from given ones, as a function of the input: what SMART and VAT climb on.
@@ -20,4 +20,16 @@ impl<const D: usize, M: Predict<D>> Objective<D> for Apart<'_, M> {
         let apart = self.divergence.of(self.reference.clone(), outputs);
         apart.sum() // tidy: small
     }
+
+    fn forwards(&self) -> u64 {
+        self.frozen.forwards()
+    }
+}
+
+/// Outputs that this divergence can compare.
+pub(super) fn comparable(outputs: Tensor<2>, divergence: Divergence) -> Result<Tensor<2>, PassError> {
+    if outputs.dims()[1] < 2 && divergence != Divergence::SquaredError {
+        return Err(PassError::OneOutput);
+    }
+    Ok(outputs)
 }

@@ -1,6 +1,6 @@
 //! Virtual adversarial training.
 
-use super::smooth::Apart;
+use super::smooth::{Apart, comparable};
 use super::{Carried, TrainingMethod, Update};
 use crate::ball::unit;
 use crate::{
@@ -15,7 +15,8 @@ use burn::tensor::Tensor;
 pub struct VatParts {
     /// ε, the L2 norm of the perturbation of a sample.
     pub radius: f64,
-    /// ξ, the norm at which the direction is looked for.
+    /// ξ, the norm at which the direction is looked for. The image program has 1e-6, the text program 0.1; in 32 bits it must move the
+    /// input by more than rounding does, so 0.1 to 10 for images.
     pub probe: f64,
     /// Power iterations; 1 in all published runs.
     pub iterations: usize,
@@ -25,7 +26,8 @@ pub struct VatParts {
 
 /// VAT (Miyato et al. 2018, Algorithm 1): the clean loss, plus a weight times `KL(p(x) || p(x + r))`, r in the direction that
 /// changes the outputs most, found by power iterations; p(x) is a constant. On embeddings: Miyato et al. 2017; without the
-/// gradient through p(x) it is also ALUM's penalty.
+/// gradient through p(x) it is also ALUM's penalty. The pass at x + r moves running statistics of batch norm, which the original
+/// program switches off there.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Vat {
     parts: VatParts,
@@ -128,9 +130,12 @@ impl<const D: usize, M: Predict<D> + Module> TrainingMethod<D, M> for Vat {
     ) -> Result<Update, PassError> {
         let frozen = AscentMode::Train.freeze(model);
         let clean = if self.labelled {
-            model.outputs(batch.clean(), batch.targets())
+            comparable(model.outputs(batch.clean(), batch.targets()), self.penalty)?
         } else {
-            ledger.forward(|| frozen.outputs(batch.clean(), batch.targets()))
+            let outputs = ledger.forwards(frozen.forwards(), || {
+                frozen.outputs(batch.clean(), batch.targets())
+            });
+            comparable(outputs, self.penalty)?
         };
         let reference = clean.clone().inner();
         let r = self.direction(&frozen, reference.clone(), batch, noise, ledger)?;
@@ -145,7 +150,7 @@ impl<const D: usize, M: Predict<D> + Module> TrainingMethod<D, M> for Vat {
         } else {
             (penalty, 1)
         };
-        let pass = ledger.gradients_of(model, loss, forwards)?;
+        let pass = ledger.gradients_of(model, loss, forwards * model.forwards())?;
         Ok(Update {
             gradients: pass.gradients,
             losses: vec![pass.loss],

@@ -122,6 +122,7 @@ impl Yopo {
         batch: &Batch<'_, D, M::Targets>,
         co_state: &Tensor<D>,
         mut delta: Tensor<D>,
+        momentum: &mut Option<Tensor<D>>,
         ledger: &mut Ledger,
     ) -> Result<Tensor<D>, PassError> {
         for _ in 0..self.perturbation.steps() {
@@ -133,7 +134,7 @@ impl Yopo {
             if let Some(range) = self.perturbation.range() {
                 gradient = range.backward_clamp(raw, gradient);
             }
-            delta = self.perturbation.step(batch, delta, gradient, &mut None);
+            delta = self.perturbation.step(batch, delta, gradient, momentum);
             if let Some(range) = self.perturbation.range() {
                 delta = batch.masked(range.clamp_delta(batch.clean(), delta));
             }
@@ -173,6 +174,7 @@ impl<const D: usize, M: Split<D> + Module> TrainingMethod<D, M> for Yopo {
     ) -> Result<Update, PassError> {
         let frozen = AscentMode::Train.freeze(model);
         let mut delta = self.perturbation.start(batch, noise);
+        let mut momentum = None;
         let mut losses = Vec::with_capacity(self.passes);
         let mut total = GradientsParams::new();
         for _ in 0..self.passes {
@@ -180,7 +182,7 @@ impl<const D: usize, M: Split<D> + Module> TrainingMethod<D, M> for Yopo {
             let keeps_first = self.first_layer == FirstLayer::Code;
             let pass = ledger.split_gradients(model, input, batch.targets(), keeps_first)?;
             losses.push(pass.loss);
-            delta = self.climb(&frozen, batch, &pass.co_state, delta, ledger)?;
+            delta = self.climb(&frozen, batch, &pass.co_state, delta, &mut momentum, ledger)?;
             let input = self.perturbation.apply(batch, delta.clone());
             let first = ledger.first_layer_weight_gradients(model, input, batch.targets(), &pass.co_state)?;
             total = gradients::sum(total, pass.gradients, model);

@@ -101,9 +101,12 @@ impl Split<4> for Probe {
 
 impl Predict<4> for Probe {
     fn outputs(&self, input: Tensor<4>, labels: &Self::Targets) -> Tensor<2> {
-        let activation = self.first(input, labels);
-        self.counts.rest_forwards.increase();
-        tap(self.tapped().logits(activation), &self.counts.from_loss)
+        let one = || {
+            let activation = self.first(input.clone(), labels);
+            self.counts.rest_forwards.increase();
+            tap(self.tapped().logits(activation), &self.counts.from_loss)
+        };
+        (1..self.forwards).fold(one(), |sum, _| sum + one())
     }
 
     fn judge(&self, outputs: Tensor<2>, labels: &Self::Targets) -> Tensor<1> {

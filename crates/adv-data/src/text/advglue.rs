@@ -1,7 +1,7 @@
 //! AdvGLUE's file: one JSON object with a list of rows for each task.
 
 use super::TextDataError;
-use super::format::Reader;
+use super::format::{Labels, Reader};
 use super::set::{Problem, TextSet};
 use serde_json::Value;
 use std::path::Path;
@@ -29,6 +29,7 @@ pub(super) fn read(
     let reader = Reader {
         path,
         problem: &problem,
+        labels: Labels::Published,
     };
     let rows = list.iter().enumerate().map(|(index, row)| {
         let cell = |name: &str| row.get(name).and_then(Value::as_str);
@@ -45,11 +46,9 @@ pub(super) fn read(
             Some(name) => Some(cell(name).ok_or_else(|| missing(name))?),
             None => None,
         };
-        let label = row
-            .get("label")
-            .and_then(Value::as_u64)
-            .ok_or_else(|| missing("label"))?;
-        reader.row(index + 1, one, two, &label.to_string())
+        let label = row.get("label").ok_or_else(|| missing("label"))?;
+        let label = label.as_str().map_or_else(|| label.to_string(), String::from);
+        reader.row(index + 1, one, two, &label)
     });
     let rows = rows.collect::<Result<_, _>>()?;
     Ok(TextSet::new(problem, rows))

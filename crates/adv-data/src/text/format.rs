@@ -39,7 +39,11 @@ pub(super) enum Format {
 
 /// Reads the rows of a file.
 pub(super) fn rows(path: &Path, format: Format, problem: &Problem) -> Result<Vec<TextRow>, TextDataError> {
-    let reader = Reader { path, problem };
+    let reader = Reader {
+        path,
+        problem,
+        labels: Labels::Published,
+    };
     let found = match format {
         Format::Table(table) => reader.table(lines(path, Encoding::Utf8)?, table)?,
         Format::LabelFirst => {
@@ -74,10 +78,20 @@ pub(super) fn rows(path: &Path, format: Format, problem: &Problem) -> Result<Vec
     Ok(found)
 }
 
+/// How a label is taken for a class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Labels {
+    /// By its name as it stands: a user's own tables.
+    Exact,
+    /// By its name in any case, or by its number: published files, which number their classes in our order.
+    Published,
+}
+
 /// What every way of reading needs: the file for errors, and the problem for answers.
 pub(super) struct Reader<'a> {
     pub(super) path: &'a Path,
     pub(super) problem: &'a Problem,
+    pub(super) labels: Labels,
 }
 
 impl Reader<'_> {
@@ -168,11 +182,16 @@ impl Reader<'_> {
                 }),
             },
             Problem::Classes(names) => {
-                let named = names.iter().position(|name| name.eq_ignore_ascii_case(text));
-                // Files that number their classes do so in our order.
-                let numbered = || text.parse().ok().filter(|&class: &usize| class < names.len());
-                let class = named
-                    .or_else(numbered)
+                let exact = names.iter().position(|name| name == text);
+                let published = || match self.labels {
+                    Labels::Exact => None,
+                    Labels::Published => {
+                        let named = names.iter().position(|name| name.eq_ignore_ascii_case(text));
+                        named.or_else(|| text.parse().ok().filter(|&class: &usize| class < names.len()))
+                    }
+                };
+                let class = exact
+                    .or_else(published)
                     .ok_or_else(|| TextDataError::UnknownLabel {
                         path: self.path.to_path_buf(),
                         line,

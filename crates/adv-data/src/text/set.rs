@@ -79,6 +79,10 @@ impl TextSet {
     }
 
     /// The rows at these places, in this order.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such row.
     pub fn pick(&self, places: impl IntoIterator<Item = usize>) -> Self {
         Self {
             problem: self.problem.clone(),

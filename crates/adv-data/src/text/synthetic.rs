@@ -77,7 +77,7 @@ struct Draw(ChaCha8Rng);
 
 impl Draw {
     fn below(&mut self, bound: usize) -> usize {
-        (u64::from(self.0.next_u32()) * bound as u64 >> 32) as usize
+        ((u64::from(self.0.next_u32()) * bound as u64) >> 32) as usize
     }
 
     fn of(&mut self, words: &[&'static str]) -> &'static str {

@@ -1,7 +1,7 @@
 //! A user's own files: tables with named columns.
 
 use super::TextDataError;
-use super::format::Reader;
+use super::format::{Labels, Reader};
 use super::lines::{Encoding, lines};
 use super::set::{Problem, TextRow, TextSet};
 use serde_json::Value;
@@ -50,6 +50,7 @@ pub fn read_table(
     let reader = Reader {
         path,
         problem: &problem,
+        labels: Labels::Exact,
     };
     let rows: Vec<TextRow> = cells
         .iter()
@@ -82,6 +83,7 @@ impl Places {
         let reader = Reader {
             path,
             problem: &Problem::Score,
+            labels: Labels::Exact,
         };
         let second = columns.second.as_deref();
         Ok(Self {

@@ -138,21 +138,28 @@ impl TaskId {
                 (None, None) => None,
             })
             .collect();
-        // Layouts share names of files: a complete one goes before one that is there in part.
-        let whole = places
-            .iter()
-            .find(|(layout, place)| layout.files().all(|name| existing(place, name).is_some()));
-        let begun = || {
-            places
-                .iter()
-                .find(|(layout, place)| layout.files().take(1).all(|name| existing(place, name).is_some()))
+        // Layouts share names of files: the one whose folder this is goes first, then a complete one, then one that is begun.
+        let there = |place: &Path, name: &str| existing(place, name).is_some();
+        let all = |(layout, place): &&(&Layout, PathBuf)| layout.files().all(|name| there(place, name));
+        let begun =
+            |(layout, place): &&(&Layout, PathBuf)| layout.files().take(1).all(|name| there(place, name));
+        let own = |row: &&(&Layout, PathBuf)| {
+            folder.is_some_and(|folder| folder.ends_with(row.0.folder)) && begun(row)
         };
-        if let Some((layout, place)) = whole.or_else(begun) {
+        let found = places.iter().find(own);
+        let found = found
+            .or_else(|| places.iter().find(all))
+            .or_else(|| places.iter().find(begun));
+        if let Some((layout, place)) = found {
             let [train, dev, test] = layout.parts().map(|part| read_part(place, part, &self.problem()));
             return Ok(TextSplits {
                 train: train?,
                 dev: dev?,
-                test: test?,
+                test: match test {
+                    // GLUE's own test files have no labels.
+                    Err(TextDataError::NoColumn { .. }) => None,
+                    test => test?,
+                },
                 folder: place.clone(),
             });
         }

@@ -1,6 +1,6 @@
 //! One layer of a transformer encoder.
 
-use super::config::{Activation, EncoderConfig};
+use super::config::{Activation, EncoderConfig, Family};
 use super::maker::Maker;
 use crate::Dropout;
 use burn::module::Module;
@@ -43,7 +43,11 @@ impl Block {
             output_norm: maker.norm(hidden, config.norm_epsilon),
             attention_dropout: maker.dropout(config.attention_dropout),
             hidden_dropout: maker.dropout(config.hidden_dropout),
-            output_dropout: maker.dropout(config.hidden_dropout),
+            // ALBERT's has none there in `transformers`.
+            output_dropout: maker.dropout(match config.family {
+                Family::Albert => 0.0,
+                Family::Bert | Family::Roberta => config.hidden_dropout,
+            }),
             heads: config.heads,
             activation: config.activation,
         }

@@ -185,13 +185,14 @@ impl EncoderConfig {
         let keys = Keys { path, map: &raw };
         let family = keys.one_of("model_type", &Family::TYPES, None)?;
         let hidden = keys.count("hidden_size")?;
-        let pad = keys.count_or("pad_token_id", 0)?;
-        let hidden_dropout = keys.share_or("hidden_dropout_prob", 0.1)?;
-        let (activation, attention) = match family {
-            // Their own defaults, where a file is silent.
-            Family::Albert => (Activation::GeluTanh, 0.0),
-            Family::Bert | Family::Roberta => (Activation::Gelu, 0.1),
+        // Their own defaults, where a file is silent.
+        let (activation, dropout, pad) = match family {
+            Family::Albert => (Activation::GeluTanh, 0.0, 0),
+            Family::Bert => (Activation::Gelu, 0.1, 0),
+            Family::Roberta => (Activation::Gelu, 0.1, 1),
         };
+        let pad = keys.count_or("pad_token_id", pad)?;
+        let hidden_dropout = keys.share_or("hidden_dropout_prob", dropout)?;
         let config = Self {
             family,
             vocabulary: keys.count("vocab_size")?,
@@ -212,7 +213,7 @@ impl EncoderConfig {
             },
             types: keys.count_or("type_vocab_size", 2)?,
             hidden_dropout,
-            attention_dropout: keys.share_or("attention_probs_dropout_prob", attention)?,
+            attention_dropout: keys.share_or("attention_probs_dropout_prob", dropout)?,
             classifier_dropout: match family {
                 Family::Albert => keys.share_or("classifier_dropout_prob", 0.1)?,
                 Family::Bert | Family::Roberta => keys.share_or("classifier_dropout", hidden_dropout)?,

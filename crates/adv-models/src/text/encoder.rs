@@ -25,11 +25,9 @@ pub enum Place {
 
 /// A perturbation and its place.
 #[derive(Debug, Clone)]
-pub struct Delta {
-    /// Where it is added.
-    pub place: Place,
-    /// Its values.
-    pub values: Tensor<3>,
+pub(super) struct Delta {
+    pub(super) place: Place,
+    pub(super) values: Tensor<3>,
 }
 
 /// A transformer encoder of the BERT family (Devlin et al. 2019, Liu et al. 2019, Lan et al. 2020).
@@ -75,8 +73,8 @@ impl Encoder {
         self.words.val()
     }
 
-    /// One vector per token, `[B, T, H]`. What stands at padding means nothing.
-    pub fn forward(&self, tokens: &Tokens, delta: Option<Delta>) -> Tensor<3> {
+    /// One vector per token, `[B, T, H]`.
+    pub(super) fn forward(&self, tokens: &Tokens, delta: Option<Delta>) -> Tensor<3> {
         self.above(self.below(tokens, delta, 0), tokens, 0)
     }
 

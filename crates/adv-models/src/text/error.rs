@@ -108,6 +108,12 @@ pub enum TextError {
         /// What is wrong.
         problem: String,
     },
+    /// Answers that a model cannot be compared with.
+    #[error("the answers of the batch: {problem}")]
+    Answers {
+        /// What is wrong.
+        problem: String,
+    },
     /// A score that is no number.
     #[error("the score of sentence {index} is {score}")]
     Score {

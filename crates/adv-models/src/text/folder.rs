@@ -150,7 +150,10 @@ pub(super) fn fill(
     if !problems.is_empty() {
         return Err(ModelError::Mismatch {
             path: files.path(folder),
-            architecture: format!("the encoder of {}", folder.join("config.json").display()),
+            architecture: format!(
+                "the model of {} with this head",
+                folder.join("config.json").display()
+            ),
             problems,
         }
         .into());

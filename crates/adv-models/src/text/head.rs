@@ -17,15 +17,17 @@ pub enum HeadKind {
     Regression,
     /// Logits for every token of the vocabulary.
     MaskedLm,
+    /// None: the vectors of the tokens are what is wanted.
+    None,
 }
 
 impl HeadKind {
-    /// The outputs of a head on a whole sentence; none for a masked language model.
+    /// The outputs of a head on a whole sentence; none for the others.
     pub(super) fn outputs(self) -> Option<usize> {
         match self {
             HeadKind::Classes(classes) => Some(classes),
             HeadKind::Regression => Some(1),
-            HeadKind::MaskedLm => None,
+            HeadKind::MaskedLm | HeadKind::None => None,
         }
     }
 }

@@ -115,7 +115,7 @@ fn unit(rng: &mut impl Rng) -> f64 {
 
 /// A number below `bound`; off from uniform by less than one in a hundred thousand for any vocabulary.
 fn below(rng: &mut impl Rng, bound: u32) -> u32 {
-    (u64::from(rng.next_u32()) * u64::from(bound) >> 32) as u32
+    ((u64::from(rng.next_u32()) * u64::from(bound)) >> 32) as u32
 }
 
 #[cfg(test)]

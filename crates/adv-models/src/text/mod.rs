@@ -1,5 +1,6 @@
 //! Models of text: transformer encoders of the BERT family with heads, and their folders in the layout of Hugging Face.
 
+mod batch;
 mod block;
 mod config;
 mod encoder;
@@ -14,13 +15,14 @@ mod saving;
 mod tokenizer;
 mod tokens;
 
+pub use batch::{Answers, SpecialTokens, TextBatch};
 pub use config::{Activation, EncoderConfig, Family};
-pub use encoder::{Delta, Encoder, Place};
+pub use encoder::{Encoder, Place};
 pub use error::TextError;
 pub use folder::LoadReport;
 pub use head::{Head, HeadKind, MaskedLmHead, SequenceHead};
 pub use masking::{HiddenTokens, Masking};
-pub use model::{Answers, TextBatch, TextModel};
+pub use model::TextModel;
 pub use saving::copy_tokenizer;
 pub use tokenizer::{Overlong, Tokenizer};
 pub use tokens::{Encoded, Tokens};

@@ -1,6 +1,7 @@
 //! What is trained: an encoder and a head.
 
 use super::TextError;
+use super::batch::{Answers, SpecialTokens, TextBatch};
 use super::config::EncoderConfig;
 use super::encoder::{Delta, Encoder, Place};
 use super::folder::{LoadReport, fill};
@@ -8,62 +9,13 @@ use super::head::{Head, HeadKind, MaskedLmHead, SequenceHead};
 use super::maker::Maker;
 use super::saving::{encode, replace, saved_config};
 use super::tokens::Tokens;
-use crate::{Labels, MaskPolicy, Masks, cross_entropy};
+use crate::{MaskPolicy, Masks};
 use adv_core::{Objective, Predict, Split};
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor};
+use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
-
-/// What the outputs of a batch are compared with.
-#[derive(Debug, Clone)]
-pub enum Answers {
-    /// A class for each sentence.
-    Classes(Labels),
-    /// A number for each sentence, `[B]`.
-    Scores(Tensor<1>),
-    /// Tokens that were hidden: their places in the batch read row by row, `[N]`, and what they were.
-    Hidden(Tensor<1, Int>, Labels),
-}
-
-impl Answers {
-    /// The mean loss of outputs, `[N, C]`: cross entropy, or for scores the squared error.
-    fn compare(&self, outputs: Tensor<2>) -> Tensor<1> {
-        match self {
-            Answers::Classes(labels) | Answers::Hidden(_, labels) => cross_entropy(outputs, labels).mean(),
-            Answers::Scores(scores) => {
-                let count = outputs.dims()[0];
-                (outputs.reshape([count]) - scores.clone()).square().mean()
-            }
-        }
-    }
-
-    /// Scores of `B` sentences. Errors: one that is no finite number.
-    pub fn scores(scores: Vec<f32>, device: &Device) -> Result<Self, TextError> {
-        match scores.iter().position(|score| !score.is_finite()) {
-            Some(index) => Err(TextError::Score {
-                index,
-                score: scores[index],
-            }),
-            None => {
-                let count = scores.len();
-                Ok(Answers::Scores(Tensor::from_data(
-                    TensorData::new(scores, [count]),
-                    device,
-                )))
-            }
-        }
-    }
-}
-
-/// A batch: sentences and their answers.
-#[derive(Debug, Clone)]
-pub struct TextBatch {
-    /// The sentences.
-    pub tokens: Tokens,
-    /// The answers.
-    pub answers: Answers,
-}
 
 #[derive(Debug)]
 struct Facts {
@@ -79,7 +31,7 @@ struct Facts {
 #[derive(Module, Debug)]
 pub struct TextModel {
     encoder: Encoder,
-    head: Head,
+    head: Option<Head>,
     #[module(skip)]
     masks: Masks,
     #[module(skip)]
@@ -119,6 +71,16 @@ impl TextModel {
         seed: u64,
         device: &Device,
     ) -> Result<(Self, LoadReport), TextError> {
+        // Its decoder is the word table here.
+        let tied = config.raw.get("tie_word_embeddings").and_then(Value::as_bool);
+        if head == HeadKind::MaskedLm && tied == Some(false) {
+            return Err(TextError::Unknown {
+                path: folder.join("config.json"),
+                key: "tie_word_embeddings".into(),
+                found: "false".into(),
+                known: "true, for a masked language model".into(),
+            });
+        }
         let masks = Masks::default();
         let mut maker = Maker::zeros(config.initializer_range, masks.clone(), device);
         let mut model = Self::build(&mut maker, config.clone(), head, masks, |maker| {
@@ -137,9 +99,11 @@ impl TextModel {
     ) -> Self {
         let encoder = Encoder::new(maker, &config);
         before_head(maker);
-        let top = match head.outputs() {
-            Some(outputs) => Head::Sequence(SequenceHead::new(maker, &config, outputs)),
-            None => Head::MaskedLm(MaskedLmHead::new(maker, &config)),
+        let top = match head {
+            HeadKind::Classes(outputs) => Some(Head::Sequence(SequenceHead::new(maker, &config, outputs))),
+            HeadKind::Regression => Some(Head::Sequence(SequenceHead::new(maker, &config, 1))),
+            HeadKind::MaskedLm => Some(Head::MaskedLm(MaskedLmHead::new(maker, &config))),
+            HeadKind::None => None,
         };
         Self {
             encoder,
@@ -187,14 +151,17 @@ impl TextModel {
         Tensor::zeros(self.shape(tokens), &tokens.mask.device())
     }
 
-    /// Where a perturbation may live: 1 at tokens, 0 at padding and, without `special`, at special tokens. Padding is masked
-    /// in the word table too, whose rows are then those of the tokens; there `special` makes no difference.
-    pub fn mask(&self, tokens: &Tokens, special: bool) -> Tensor<3> {
+    /// Where a perturbation may live: 1 at tokens, 0 at padding and, if they are kept, at special tokens. A row of the word table
+    /// may be perturbed where one of its tokens may.
+    pub fn mask(&self, tokens: &Tokens, special: SpecialTokens) -> Tensor<3> {
         let [rows, columns, width] = self.shape(tokens);
+        let mask = match special {
+            SpecialTokens::Perturbed => tokens.mask(),
+            SpecialTokens::Kept => tokens.words(),
+        };
         let mask = match self.place {
-            Place::Table => Tensor::ones([rows, columns], &tokens.mask.device()),
-            Place::Words | Place::Sum if special => tokens.mask(),
-            Place::Words | Place::Sum => tokens.words(),
+            Place::Table => tokens.of_distinct(mask),
+            Place::Words | Place::Sum => mask,
         };
         mask.unsqueeze_dim::<3>(2).expand([rows, columns, width])
     }
@@ -208,20 +175,19 @@ impl TextModel {
         }
     }
 
-    /// One vector per token, `[B, T, H]`.
-    pub fn hidden(&self, tokens: &Tokens) -> Tensor<3> {
+    /// One vector per token, `[B, T, H]`; `delta` is added at the model's [`Place`]. What stands at padding means nothing.
+    pub fn hidden(&self, tokens: &Tokens, delta: Option<Tensor<3>>) -> Tensor<3> {
         self.masks.next_pass();
-        self.encoder.forward(tokens, None)
+        self.encoder.forward(tokens, self.delta(delta))
     }
 
     /// The logits or the score of each sentence, `[B, O]`; `delta` is added at the model's [`Place`].
     ///
     /// # Panics
     ///
-    /// If the head is that of a masked language model: see [`token_logits`](Self::token_logits).
+    /// If the head is none for whole sentences: see [`token_logits`](Self::token_logits) and [`hidden`](Self::hidden).
     pub fn sentence_outputs(&self, tokens: &Tokens, delta: Option<Tensor<3>>) -> Tensor<2> {
-        self.masks.next_pass();
-        self.top(self.encoder.forward(tokens, self.delta(delta)))
+        self.top(self.hidden(tokens, delta))
     }
 
     /// Logits over the vocabulary for tokens at these places of the batch read row by row, `[N]` to `[N, V]`.
@@ -230,8 +196,7 @@ impl TextModel {
     ///
     /// If the head is not that of a masked language model.
     pub fn token_logits(&self, tokens: &Tokens, places: Tensor<1, Int>) -> Tensor<2> {
-        self.masks.next_pass();
-        self.token_top(self.encoder.forward(tokens, None), places)
+        self.token_top(self.hidden(tokens, None), places)
     }
 
     fn delta(&self, values: Option<Tensor<3>>) -> Option<Delta> {
@@ -241,19 +206,19 @@ impl TextModel {
 
     fn top(&self, hidden: Tensor<3>) -> Tensor<2> {
         match &self.head {
-            Head::Sequence(head) => head.forward(hidden),
-            Head::MaskedLm(_) => panic!("a masked language model has no output for a whole sentence"),
+            Some(Head::Sequence(head)) => head.forward(hidden),
+            Some(Head::MaskedLm(_)) | None => panic!("this model has no output for a whole sentence"),
         }
     }
 
     fn token_top(&self, hidden: Tensor<3>, places: Tensor<1, Int>) -> Tensor<2> {
         let [batch, length, width] = hidden.dims();
         match &self.head {
-            Head::MaskedLm(head) => {
+            Some(Head::MaskedLm(head)) => {
                 let rows = hidden.reshape([batch * length, width]).select(0, places);
                 head.forward(rows, self.encoder.words())
             }
-            Head::Sequence(_) => panic!("a head for whole sentences has no logits for tokens"),
+            Some(Head::Sequence(_)) | None => panic!("this model has no logits for tokens"),
         }
     }
 
@@ -261,7 +226,7 @@ impl TextModel {
     fn answering(&self, hidden: Tensor<3>, answers: &Answers) -> Tensor<2> {
         match answers {
             Answers::Hidden(places, _) => self.token_top(hidden, places.clone()),
-            Answers::Classes(_) | Answers::Scores(_) => self.top(hidden),
+            Answers::Classes(_) | Answers::Scores(_) | Answers::None => self.top(hidden),
         }
     }
 
@@ -296,9 +261,7 @@ impl Objective<3> for TextModel {
 
 impl Predict<3> for TextModel {
     fn outputs(&self, input: Tensor<3>, batch: &TextBatch) -> Tensor<2> {
-        self.masks.next_pass();
-        let hidden = self.encoder.forward(&batch.tokens, self.delta(Some(input)));
-        self.answering(hidden, &batch.answers)
+        self.answering(self.hidden(&batch.tokens, Some(input)), &batch.answers)
     }
 
     fn judge(&self, outputs: Tensor<2>, batch: &TextBatch) -> Tensor<1> {

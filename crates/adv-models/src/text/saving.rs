@@ -1,6 +1,6 @@
 //! Model folders in the layout of Hugging Face: writing them.
 
-use super::config::EncoderConfig;
+use super::config::{EncoderConfig, Family};
 use super::head::HeadKind;
 use super::{TextError, TextModel, names};
 use crate::ModelError;
@@ -19,7 +19,11 @@ pub(super) fn encode(
     let failed = |detail: String| ModelError::Encode(detail);
     let mut buffers = Vec::new();
     for tensor in model.collect(None, Some(Box::new(BurnToPyTorchAdapter)), true) {
-        let name = names::in_file(config, head, &tensor.name);
+        let mut name = names::in_file(config, head, &tensor.name);
+        if head == HeadKind::None {
+            // A bare encoder has no prefix.
+            name = name.trim_start_matches(config.family.prefix()).to_string();
+        }
         let bytes = tensor
             .to_bytes()
             .map_err(|error| failed(format!("{name}: {error}")))?;
@@ -48,6 +52,7 @@ fn class(config: &EncoderConfig, head: HeadKind) -> String {
         _ => "Bert",
     };
     match head {
+        HeadKind::None => format!("{name}Model"),
         HeadKind::MaskedLm => format!("{name}ForMaskedLM"),
         HeadKind::Classes(_) | HeadKind::Regression => format!("{name}ForSequenceClassification"),
     }
@@ -57,6 +62,22 @@ fn class(config: &EncoderConfig, head: HeadKind) -> String {
 pub(super) fn saved_config(config: &EncoderConfig, head: HeadKind, labels: Option<&[String]>) -> Vec<u8> {
     let mut raw = config.raw.clone();
     raw.insert("architectures".into(), json!([class(config, head)]));
+    // What the caller may have changed, and what the weights are written as.
+    raw.insert("hidden_dropout_prob".into(), json!(config.hidden_dropout));
+    raw.insert(
+        "attention_probs_dropout_prob".into(),
+        json!(config.attention_dropout),
+    );
+    let head_dropout = match config.family {
+        Family::Albert => "classifier_dropout_prob",
+        Family::Bert | Family::Roberta => "classifier_dropout",
+    };
+    raw.insert(head_dropout.into(), json!(config.classifier_dropout));
+    for key in ["dtype", "torch_dtype"] {
+        if raw.contains_key(key) {
+            raw.insert(key.into(), json!("float32"));
+        }
+    }
     if let Some(outputs) = head.outputs() {
         let known = labels.filter(|labels| labels.len() == outputs);
         let name = |id: usize| known.map_or_else(|| format!("LABEL_{id}"), |labels| labels[id].clone());
@@ -66,7 +87,7 @@ pub(super) fn saved_config(config: &EncoderConfig, head: HeadKind, labels: Optio
         raw.insert("label2id".into(), ids.into());
         let problem = match head {
             HeadKind::Regression => "regression",
-            HeadKind::Classes(_) | HeadKind::MaskedLm => "single_label_classification",
+            HeadKind::Classes(_) | HeadKind::MaskedLm | HeadKind::None => "single_label_classification",
         };
         raw.insert("problem_type".into(), json!(problem));
     }
@@ -101,7 +122,7 @@ fn readable(file: &std::fs::File) -> std::io::Result<()> {
 }
 
 /// The files that make a tokenizer, and the lists that go with it.
-const TOKENIZER: [&str; 8] = [
+const TOKENIZER: [&str; 9] = [
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
@@ -110,6 +131,7 @@ const TOKENIZER: [&str; 8] = [
     "vocab.json",
     "merges.txt",
     "sentencepiece.bpe.model",
+    "spiece.model",
 ];
 
 /// Copies the tokenizer's files from one model folder to another, so that a saved model is complete.

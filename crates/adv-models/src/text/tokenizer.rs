@@ -10,12 +10,13 @@ use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::processors::bert::BertProcessing;
 use tokenizers::processors::roberta::RobertaProcessing;
-use tokenizers::{AddedToken, EncodeInput, TruncationParams, TruncationStrategy};
+use tokenizers::{AddedToken, EncodeInput, PostProcessor, TruncationParams, TruncationStrategy};
 
 /// The tokenizer of a model folder, by the library of the original programs.
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
+    folder: PathBuf,
     mask: Option<u32>,
 }
 
@@ -54,30 +55,42 @@ impl Tokenizer {
         let mask = options.mask.as_deref();
         let known = mask.into_iter().chain(["[MASK]", "<mask>"]);
         let mask = known.into_iter().find_map(|token| inner.token_to_id(token));
-        Ok(Self { inner, mask })
+        Ok(Self {
+            inner,
+            folder: folder.to_path_buf(),
+            mask,
+        })
     }
 
-    /// Texts, or pairs of texts, as token ids with special tokens, at most `longest` of them: the longer one of a pair is cut
-    /// first. Also how many were cut.
+    /// The same, cutting texts to at most `longest` tokens, special ones included; of a pair the longer text first.
+    ///
+    /// Errors: no room for anything but special tokens.
+    pub fn with_longest(mut self, longest: usize) -> Result<Self, TextError> {
+        // A pair has the most special tokens. The library does not look.
+        let special = self
+            .inner
+            .get_post_processor()
+            .map_or(0, |added| added.added_tokens(true));
+        if longest <= special {
+            return Err(TextError::Tokenizer {
+                path: self.folder,
+                detail: format!("{longest} tokens leave no room for text: {special} are special ones"),
+            });
+        }
+        let cut = TruncationParams {
+            max_length: longest,
+            strategy: TruncationStrategy::LongestFirst,
+            ..TruncationParams::default()
+        };
+        let done = self.inner.with_truncation(Some(cut)).map(|_| ());
+        done.map_err(|error| broken(&self.folder, error))?;
+        Ok(self)
+    }
+
+    /// Texts, or pairs of texts, as token ids with special tokens, and how many were cut.
     ///
     /// Errors: a text that the tokenizer refuses.
-    pub fn encode(
-        &self,
-        texts: &[(&str, Option<&str>)],
-        longest: usize,
-    ) -> Result<(Vec<Encoded>, Overlong), TextError> {
-        let mut cutting = self.inner.clone();
-        let refused = |error: tokenizers::Error| TextError::Tokenizer {
-            path: PathBuf::from("the model folder"),
-            detail: error.to_string(),
-        };
-        cutting
-            .with_truncation(Some(TruncationParams {
-                max_length: longest,
-                strategy: TruncationStrategy::LongestFirst,
-                ..TruncationParams::default()
-            }))
-            .map_err(refused)?;
+    pub fn encode(&self, texts: &[(&str, Option<&str>)]) -> Result<(Vec<Encoded>, Overlong), TextError> {
         let inputs: Vec<EncodeInput<'_>> = texts
             .iter()
             .map(|(first, second)| match second {
@@ -85,7 +98,8 @@ impl Tokenizer {
                 None => (*first).into(),
             })
             .collect();
-        let encodings = cutting.encode_batch(inputs, true).map_err(refused)?;
+        let encodings = self.inner.encode_batch(inputs, true);
+        let encodings = encodings.map_err(|error| broken(&self.folder, error))?;
         let cut = encodings
             .iter()
             .filter(|one| !one.get_overflowing().is_empty())
@@ -105,7 +119,7 @@ impl Tokenizer {
     /// The text of token ids, special tokens left out.
     pub fn decode(&self, ids: &[u32]) -> Result<String, TextError> {
         let decoded = self.inner.decode(ids, true);
-        decoded.map_err(|error| broken(Path::new("the model folder"), error))
+        decoded.map_err(|error| broken(&self.folder, error))
     }
 
     /// Number of tokens, added ones included.
@@ -124,13 +138,13 @@ impl Tokenizer {
     }
 
     /// Refuses a tokenizer whose ids reach beyond the word embedding.
-    pub fn check(&self, folder: &Path, rows: usize) -> Result<(), TextError> {
+    pub fn check(&self, rows: usize) -> Result<(), TextError> {
         let largest = self.inner.get_vocab(true).into_values().max().unwrap_or(0) as usize;
         if largest < rows {
             return Ok(());
         }
         Err(TextError::Vocabulary {
-            folder: folder.to_path_buf(),
+            folder: self.folder.clone(),
             largest,
             rows,
         })

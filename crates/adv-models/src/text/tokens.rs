@@ -1,7 +1,7 @@
 //! A batch of sentences as token ids on a device.
 
 use super::{EncoderConfig, TextError};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData};
 use std::collections::BTreeMap;
 
 /// One sentence, or a pair of them, as token ids with their special tokens.
@@ -122,6 +122,20 @@ impl Tokens {
     /// The ids that occur, each once and in ascending order, that of padding included: `[U]`.
     pub fn distinct_ids(&self) -> Tensor<1, Int> {
         self.distinct.clone()
+    }
+
+    /// From one number a token, `[B, T]`, to one a distinct id, `[1, U]`: 1 where one of its tokens has 1.
+    pub(super) fn of_distinct(&self, flags: Tensor<2>) -> Tensor<2> {
+        let [batch, length] = self.shape();
+        let count = self.distinct();
+        let places = self.place.clone().reshape([1, batch * length]);
+        let sums = Tensor::<2>::zeros([1, count], &flags.device()).scatter(
+            1,
+            places,
+            flags.reshape([1, batch * length]),
+            IndexingUpdateOp::Add,
+        );
+        sums.clamp_max(1.0)
     }
 
     /// The number of distinct ids.

@@ -74,7 +74,7 @@ impl MethodName {
             m: matches!(self, FreeAt | Yopo),
             n_inner: self == Yopo,
             noise: self == NFgsm,
-            start: self == Pgd,
+            start: matches!(self, Pgd | FreeLb),
             clean_share: matches!(self, Fgsm | Fgm | FgsmRs | NFgsm | Pgd),
         }
     }

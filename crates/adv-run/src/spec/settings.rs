@@ -69,7 +69,7 @@ pub struct Settings {
     /// Noise of n-fgsm in radii [default: 2]
     #[arg(long, value_parser = number)]
     pub noise: Option<f64>,
-    /// Start of pgd [default: random]
+    /// Start of pgd and freelb [default: random]
     #[arg(long)]
     pub start: Option<StartName>,
     /// Share of the training, from its beginning, over which eps and step grow from 0 to their full size

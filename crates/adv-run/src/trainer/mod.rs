@@ -39,6 +39,8 @@ pub struct LoopPlan<'a> {
     pub checkpoint_every: Duration,
     /// Warn when the robust accuracy falls by more than 0.2 from one epoch to the next.
     pub watch_overfitting: bool,
+    /// What may help a network that learns nothing under this method.
+    pub advice: &'a str,
     /// Set from outside to stop after the mini-batch at hand.
     pub stop: &'a AtomicBool,
 }
@@ -86,6 +88,7 @@ pub fn train<const D: usize, T: Task<D>>(
             derived_seed(plan.seed, Purpose::Dropout, state.batches),
         );
         state.ledger.begin_batch(Phase::Training);
+        state.carried.begin_batch();
 
         let share = radius_share(plan.radius_warmup, state.batches, plan.total);
         let smaller = (share < 1.0).then(|| method.scaled(share)).transpose()?;
@@ -227,8 +230,8 @@ fn stalled(plan: &LoopPlan<'_>, batches: u64, now: Validation, guess: f64) -> Op
     let first = batches >= middle && batches < middle + per_epoch;
     (first && now.clean <= guess).then(|| {
         format!(
-            "the network has learnt nothing yet: clean accuracy on the watched images is {:.3}, and always naming one class gives {guess:.3}. Let the radius grow with --eps-warmup 0.3, lower --lr, or give clean images a share with --clean-share 0.5",
-            now.clean
+            "the network has learnt nothing yet: clean accuracy on the watched images is {:.3}, and always naming one class gives {guess:.3}. {}",
+            now.clean, plan.advice
         )
     })
 }
