@@ -54,7 +54,12 @@ pub fn divergences_are_zero_between_equals(rig: &Rig, case: &Case) {
     let (a, b) = (logits(80), logits(81));
     for divergence in DIVERGENCES {
         let between = |a: &Tensor<2>, b: &Tensor<2>| toy::values(&divergence.of(a.clone(), b.clone()));
-        close("equal", &between(&a, &a), &vec![0.0; case.batch], 1e-6);
+        // Not bit for bit: a GPU may choose another kernel for the second of two equal passes.
+        let own = between(&a, &a);
+        assert!(
+            own.iter().all(|value| value.abs() < 1e-5),
+            "{divergence:?}: {own:?}"
+        );
         let apart = between(&a, &b);
         assert_eq!(apart.len(), case.batch);
         // Of logits, not of log-probabilities: no divergence in the strict sense, it may fall below zero.
@@ -64,7 +69,7 @@ pub fn divergences_are_zero_between_equals(rig: &Rig, case: &Case) {
             "{divergence:?}: {apart:?}"
         );
         if divergence != Divergence::Kl && divergence != Divergence::SmartAscent {
-            close("symmetric", &apart, &between(&b, &a), 1e-5);
+            close("symmetric", &apart, &between(&b, &a), 1e-4);
         }
     }
     // KL((1/2, 1/2) || (1/4, 3/4)) = log(4/3) / 2, the other way round (log 27 - log 16) / 4.
@@ -81,7 +86,7 @@ pub fn divergences_are_zero_between_equals(rig: &Rig, case: &Case) {
         (Divergence::SquaredError, 3.0f32.ln().powi(2)),
     ] {
         let found = toy::values(&divergence.of(even.clone(), odd.clone()));
-        close(&format!("{divergence:?}"), &found, &[expected], 1e-5);
+        close(&format!("{divergence:?}"), &found, &[expected], 1e-4);
     }
 }
 
@@ -103,7 +108,7 @@ pub fn no_penalty_is_the_clean_step(rig: &Rig, case: &Case) {
     for (name, method) in methods {
         let found = update(method, &net, &batch, case);
         for (found, clean) in found.iter().zip(&clean) {
-            close(name, found, clean, 1e-5);
+            close(name, found, clean, 1e-4);
         }
     }
     // And with one, it is not.
