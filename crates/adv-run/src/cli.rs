@@ -72,7 +72,8 @@ pub struct EvalArgs {
     /// Where to compute [default: flex]
     #[arg(long, value_name = "X")]
     pub device: Option<crate::device::DeviceKind>,
-    /// Attack, repeatable: fgsm, fgm, pgd-50-10 (steps, restarts), pgd-l2-20, mi-fgsm-10 [default: fgsm, pgd-20]
+    /// Attack, repeatable: fgsm, fgm, pgd-50-10 (steps, restarts), pgd-l2-20, mi-fgsm-10 [default: those of the
+    /// run, else fgsm, pgd-20]
     #[arg(long, value_name = "A")]
     pub attack: Option<Vec<String>>,
     /// Radius [default: that of the run, else by data set]

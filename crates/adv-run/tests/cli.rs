@@ -465,6 +465,26 @@ fn a_loss_that_is_no_number_stops_with_the_place_and_the_last_good_checkpoint() 
 }
 
 #[test]
+fn a_network_is_attacked_under_the_norm_it_was_trained_under() {
+    let root = root();
+    for (norm, attacks) in [("linf", ["fgsm", "pgd-20"]), ("l2", ["fgm", "pgd-l2-20"])] {
+        let shown = json(
+            root.path(),
+            &format!("{QUICK} --method pgd --steps 1 --norm {norm} --out {norm}"),
+        );
+        assert!(
+            shown["attacks"].as_object().expect("attacks").keys().eq(attacks),
+            "{shown}"
+        );
+        let again = json(root.path(), &format!("eval --run {norm} --n 20"));
+        assert!(
+            again["attacks"].as_object().expect("attacks").keys().eq(attacks),
+            "{again}"
+        );
+    }
+}
+
+#[test]
 fn a_network_that_learns_nothing_is_said_once_and_kept_in_the_result() {
     let root = root();
     // Ten of Adam's steps of 1 leave no ReLU alive.

@@ -143,10 +143,14 @@ impl RunSpec {
             weight_decay: s.weight_decay.unwrap_or(0.0),
             clip_norm: s.clip_norm,
         };
-        let attacks = s
-            .attack
-            .clone()
-            .unwrap_or_else(|| vec!["fgsm".into(), "pgd-20".into()]);
+        let attacks = s.attack.clone().unwrap_or_else(|| {
+            // Of the norm that was trained under: a radius means nothing in another.
+            let names = match method.norm {
+                NormName::Linf => ["fgsm", "pgd-20"],
+                NormName::L2 => ["fgm", "pgd-l2-20"],
+            };
+            names.map(String::from).to_vec()
+        });
         let attacks: Vec<AttackName> = attacks
             .iter()
             .map(|name| name.parse())

@@ -103,7 +103,7 @@ pub struct Settings {
     pub clip_norm: Option<f64>,
 
     /// Attack of the final evaluation, repeatable: fgsm, fgm, pgd-50-10 (steps, restarts), pgd-l2-20, mi-fgsm-10
-    /// [default: fgsm, pgd-20]
+    /// [default: fgsm, pgd-20; under l2: fgm, pgd-l2-20]
     #[arg(long, value_name = "A")]
     pub attack: Option<Vec<String>>,
     /// Radius of the evaluation [default: that of training]
