@@ -46,7 +46,7 @@ pub trait TrainingMethod<const D: usize, M: Objective<D> + Module>: Send + Sync 
     /// What one mini-batch costs in theory, all replays together. The ledger must count the same.
     fn expected_cost(&self) -> Passes;
 
-    /// The same method with a smaller perturbation ([`Perturbation::scaled`]), at the same cost: for a radius that grows
+    /// The same method with a smaller perturbation ([`Perturbation::scaled`](crate::Perturbation::scaled)), at the same cost: for a radius that grows
     /// over the first mini-batches. `share` lies in [0, 1].
     fn scaled(&self, share: f64) -> Result<Box<dyn TrainingMethod<D, M>>, ParamError>;
 
