@@ -45,12 +45,21 @@ pub fn run(
     };
     let report = RunReport {
         title: format!("{} on {}", spec.method.name, spec.dataset),
-        subtitle: format!("{}, seed {}, device {}, {} epochs", spec.model, spec.seed, spec.device, spec.epochs),
+        subtitle: format!(
+            "{}, seed {}, device {}, {} epochs",
+            spec.model, spec.seed, spec.device, spec.epochs
+        ),
         checkpoint: "last".into(),
         warnings: result.warnings.clone(),
         summary: vec![
-            ("clean accuracy".into(), format!("{:.1} %", 100.0 * result.clean_accuracy)),
-            ("gradient calls".into(), format!("{:.0}", result.ledger.gradient_calls)),
+            (
+                "clean accuracy".into(),
+                format!("{:.1} %", 100.0 * result.clean_accuracy),
+            ),
+            (
+                "gradient calls".into(),
+                format!("{:.0}", result.ledger.gradient_calls),
+            ),
             ("training time".into(), format!("{:.1} s", result.seconds)),
         ],
         charts: vec![
@@ -58,7 +67,10 @@ pub fn run(
                 title: "Accuracy on the watched images".into(),
                 x_name: "epoch".into(),
                 unit: Unit::Fraction,
-                curves: vec![curve("clean", &history.clean), curve("under PGD-10", &history.robust)],
+                curves: vec![
+                    curve("clean", &history.clean),
+                    curve("under PGD-10", &history.robust),
+                ],
             },
             Chart {
                 title: "Training loss".into(),
@@ -74,9 +86,14 @@ pub fn run(
         tables: Vec::new(),
         spec_toml: toml::to_string_pretty(&spec.settings)?,
         environment: environment(command),
-        notes: vec![
-            "Accuracies belong to the last weights. The watched images are training images that were held back; the test images played no part in training.".into(),
-        ],
+        notes: vec![format!(
+            "Accuracies belong to the last weights. The watched images are training images {}; the test images played no part in training.",
+            if spec.hold_out == 0 {
+                "that are trained on too, since none were held back"
+            } else {
+                "that were held back"
+            }
+        )],
     };
     Ok(render_run(&report)?)
 }

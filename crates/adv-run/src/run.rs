@@ -166,7 +166,7 @@ fn split_watch(spec: &RunSpec, train: &ImageSet) -> Result<(ImageSet, ImageSet)>
     }
     if spec.hold_out >= train.len() {
         return Err(UsageError(format!(
-            "--hold-out {}: there are {} training images",
+            "--hold-out {}: there are {} training images to hold them back from: give a smaller number, or 0",
             spec.hold_out,
             train.len()
         ))

@@ -55,6 +55,7 @@ fn exit_codes_and_messages() {
         (2, "train --lr=-1", &["--lr"]),
         (2, "train --lr fast", &["`fast` is not a number"]),
         (2, "train --eps 8/0", &["not finite"]),
+        (2, "train --eps 8", &["--eps", "8/255"]),
         (2, "train --eps=-0.1", &["method pgd", "radius", "-0.1"]),
         (2, "train --steps 0", &["method pgd", "at least 1"]),
         (
@@ -462,6 +463,38 @@ fn a_loss_that_is_no_number_stops_with_the_place_and_the_last_good_checkpoint() 
         }
         assert!(stdout.is_empty());
     }
+}
+
+#[test]
+fn a_comparison_measures_all_methods_alike_and_spares_a_run() {
+    let root = root();
+    let line = "compare --methods fgm,fgsm --epochs 1 --take 200 --hold-out 40 --model mlp --n 20";
+    let shown = json(root.path(), &format!("{line} --out c"));
+    for method in ["fgm", "fgsm"] {
+        let keys = shown[method]["attacks"].as_object().expect("attacks").keys();
+        assert!(keys.eq(["fgsm", "pgd-20"]), "{shown}");
+        assert_eq!(number(&shown[method]["eps"]), 0.15, "{shown}");
+    }
+    expect(0, root.path(), &format!("{QUICK} --out run"));
+    let (_, stderr) = expect(2, root.path(), &format!("{line} --out run"));
+    assert!(stderr.contains("holds a run"), "{stderr}");
+}
+
+#[test]
+fn an_attack_named_twice_is_made_once_and_a_target_is_said() {
+    let root = root();
+    expect(0, root.path(), &format!("{QUICK} --out a"));
+    let twice = "eval --run a --n 20 --attack fgsm --attack fgsm --target next";
+    let (stdout, _) = expect(0, root.path(), &format!("{twice} --save-examples e.safetensors"));
+    assert_eq!(stdout.matches("fgsm").count(), 1, "{stdout}");
+    assert!(stdout.contains("target next"), "{stdout}");
+    assert_eq!(json(root.path(), twice)["target"], "next");
+    std::fs::remove_file(root.path().join("a/last.safetensors")).expect("weights");
+    let (_, stderr) = expect(2, root.path(), "eval --run a");
+    assert!(
+        stderr.contains("--resume a") && stderr.contains("--best"),
+        "{stderr}"
+    );
 }
 
 #[test]

@@ -5,6 +5,7 @@ use adv_models::{ImageClassifier, Labels, ModelError, cross_entropy};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand_core::Rng;
 use std::cell::RefCell;
+use std::fmt;
 use std::str::FromStr;
 
 /// Which class a targeted attack aims at.
@@ -34,6 +35,16 @@ impl FromStr for Target {
                 .parse()
                 .map(Target::Class)
                 .map_err(|_| UnknownTarget(text.into())),
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Next => f.write_str("next"),
+            Target::LeastLikely => f.write_str("least-likely"),
+            Target::Class(class) => class.fmt(f),
         }
     }
 }

@@ -22,6 +22,19 @@ struct Entry {
 
 pub(super) fn run(args: CompareArgs, line: &str, stop: &AtomicBool) -> Result<Done> {
     let entries = entries(&args)?;
+    // The page of the comparison has the name of a run's.
+    if (Files {
+        folder: args.out.clone(),
+    })
+    .spec()
+    .exists()
+    {
+        return Err(UsageError(format!(
+            "{} holds a run: choose another --out",
+            args.out.display()
+        ))
+        .into());
+    }
     let mut results = Vec::new();
     for entry in &entries {
         let folder = args.out.join(&entry.label);
@@ -81,6 +94,14 @@ fn entries(args: &CompareArgs) -> Result<Vec<Entry>> {
     let share = match args.calls {
         Some(_) => first_layer_share(&RunSpec::resolve(base.clone())?)?,
         None => 0.0,
+    };
+    // One evaluation for all, also for a method that trains under another norm.
+    let evaluation = RunSpec::resolve(base.clone())?.evaluation;
+    let names = evaluation.attacks.iter().map(ToString::to_string).collect();
+    let base = Settings {
+        attack: Some(names),
+        eval_eps: Some(evaluation.eps),
+        ..base
     };
     args.methods
         .iter()

@@ -61,6 +61,7 @@ pub(super) fn run(args: EvalArgs, stop: &AtomicBool) -> Result<()> {
             "model": spec.model.to_string(),
             "device": spec.device.to_string(),
             "eps": spec.evaluation.eps,
+            "target": args.target.map(|target| target.to_string()),
             "clean_accuracy": clean,
             "clean_n": test.len(),
             "attacks": attacks,
@@ -77,7 +78,10 @@ pub(super) fn run(args: EvalArgs, stop: &AtomicBool) -> Result<()> {
         test.len().to_string(),
     ]];
     rows.extend(reports.iter().map(|r| {
-        let detail = format!("eps {:.4}, step {:.4}", r.eps, r.step);
+        let mut detail = format!("eps {:.4}, step {:.4}", r.eps, r.step);
+        if let Some(target) = args.target {
+            detail += &format!(", target {target}");
+        }
         vec![
             r.name.to_string(),
             detail,
@@ -109,7 +113,19 @@ fn source(args: &EvalArgs) -> Result<(Settings, PathBuf)> {
         };
         let settings = Settings::read(&files.spec())
             .map_err(|error| UsageError(format!("--run {}: {error:#}", folder.display())))?;
-        return Ok((settings, if args.best { files.best() } else { files.last() }));
+        let weights = if args.best { files.best() } else { files.last() };
+        if !weights.exists() {
+            let folder = folder.display();
+            let mend = format!(
+                "go on with `adv train --resume {folder}`, or measure the best weights so far with --best"
+            );
+            return Err(UsageError(format!(
+                "--run {folder}: there is no {} yet: {mend}",
+                weights.display()
+            ))
+            .into());
+        }
+        return Ok((settings, weights));
     }
     let weights = args
         .weights

@@ -105,10 +105,9 @@ fn print(finished: &[(Files, Box<Finished>)], json: bool) -> Result<Done> {
 
 fn print_results(rows: &[(String, &RunResult)], files: &[Files], json: bool) -> Result<Done> {
     if json {
-        let [.., (_, last)] = rows else {
-            return Ok(Done::Complete);
-        };
-        println!("{}", serde_json::to_string(last)?);
+        for (_, result) in rows {
+            println!("{}", serde_json::to_string(result)?);
+        }
         return Ok(Done::Complete);
     }
     println!("{}", show::results(rows));

@@ -151,11 +151,18 @@ impl RunSpec {
             };
             names.map(String::from).to_vec()
         });
-        let attacks: Vec<AttackName> = attacks
+        let named: Vec<AttackName> = attacks
             .iter()
             .map(|name| name.parse())
             .collect::<Result<_, _>>()
             .map_err(|error| UsageError(format!("--attack: {error}")))?;
+        // Once each: results go by name.
+        let mut attacks = Vec::new();
+        for name in named {
+            if !attacks.contains(&name) {
+                attacks.push(name);
+            }
+        }
         let evaluation = EvalSpec {
             attacks,
             eps: s.eval_eps.unwrap_or(method.eps),
@@ -222,7 +229,14 @@ impl RunSpec {
                 self.optim.clip_norm.is_none_or(positive),
                 "--clip-norm must be a positive number",
             ),
-            (self.evaluation.eps >= 0.0, "--eval-eps must be at least 0"),
+            (
+                self.evaluation.eps >= 0.0,
+                "the radius of the evaluation (--eval-eps of train, --eps of eval) must be at least 0",
+            ),
+            (
+                self.method.norm == NormName::L2 || self.method.eps <= 1.0,
+                "--eps is in pixels of 0 to 1: 8 of 255 is 8/255",
+            ),
             (
                 self.evaluation.step.is_none_or(positive),
                 "--eval-step must be a positive number",
