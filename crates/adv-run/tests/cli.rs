@@ -56,6 +56,16 @@ fn exit_codes_and_messages() {
         (2, "train --lr fast", &["`fast` is not a number"]),
         (2, "train --eps 8/0", &["not finite"]),
         (2, "train --eps 8", &["--eps", "8/255"]),
+        (
+            2,
+            "train --method fgsm --steps 3",
+            &["--steps", "no part in fgsm"],
+        ),
+        (
+            2,
+            "train --method standard --eps-warmup 0.1",
+            &["--eps-warmup", "no part in standard"],
+        ),
         (2, "train --eps=-0.1", &["method pgd", "radius", "-0.1"]),
         (2, "train --steps 0", &["method pgd", "at least 1"]),
         (

@@ -23,6 +23,20 @@ pub(super) fn run(args: TrainArgs, line: &str, stop: &AtomicBool) -> Result<Done
             .over(Settings::read(path).map_err(|error| UsageError(format!("{error:#}")))?),
         None => args.settings.clone(),
     };
+    // Numbers that were derived for another method may stand in a file whose method a flag replaces.
+    let said = if args.settings.method.is_some() {
+        &args.settings
+    } else {
+        &settings
+    };
+    let method = settings.method.unwrap_or(MethodName::Pgd);
+    let said = Settings {
+        method: Some(method),
+        ..said.clone()
+    };
+    if let Some(flag) = said.without_part() {
+        return Err(UsageError(format!("{flag} has no part in {method}: leave it out")).into());
+    }
     // The first thing a new user runs: the adversarial network beside the standard one shows what it is all about.
     let methods = if untouched {
         vec![MethodName::Standard, MethodName::Pgd]
@@ -91,7 +105,14 @@ fn unused_folder(spec: &RunSpec) -> PathBuf {
     let base = format!("{}-{}-seed{}", spec.dataset, spec.method.name, spec.seed);
     let names = std::iter::once(base.clone()).chain((2..).map(|n| format!("{base}-{n}")));
     let mut folders = names.map(|name| Path::new("runs").join(name));
-    folders.find(|folder| !folder.exists()).unwrap_or_default()
+    // A folder with settings alone is left of a run that could not begin.
+    let taken = |folder: &Path| {
+        Files {
+            folder: folder.into(),
+        }
+        .holds_run()
+    };
+    folders.find(|folder| !taken(folder)).unwrap_or_default()
 }
 
 fn print(finished: &[(Files, Box<Finished>)], json: bool) -> Result<Done> {

@@ -169,6 +169,29 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// A setting that was given and plays no part in the method that was given, by its flag.
+    pub fn without_part(&self) -> Option<&'static str> {
+        let uses = self.method?.uses();
+        let given = [
+            (self.steps.is_some(), uses.steps, "--steps"),
+            (self.m.is_some(), uses.m, "--m"),
+            (self.n_inner.is_some(), uses.n_inner, "--n-inner"),
+            (self.first_layer.is_some(), uses.n_inner, "--first-layer"),
+            (self.noise.is_some(), uses.noise, "--noise"),
+            (self.start.is_some(), uses.start, "--start"),
+            (self.clean_share.is_some(), uses.clean_share, "--clean-share"),
+            (self.ascent_mode.is_some(), uses.clean_share, "--ascent-mode"),
+            (self.step.is_some(), uses.ball, "--step"),
+            (self.eps_warmup.is_some(), uses.ball, "--eps-warmup"),
+        ];
+        given
+            .into_iter()
+            .find(|(given, used, _)| *given && !used)
+            .map(|(_, _, flag)| flag)
+    }
+}
+
 /// A finite number, or a fraction such as 8/255.
 pub fn number(text: &str) -> Result<f64, String> {
     let parse = |part: &str| {
