@@ -131,20 +131,12 @@ impl Ball {
     }
 
     /// The ball with its radius times `share`.
-    pub(crate) fn scaled(self, share: f64) -> Self {
-        match self {
-            Ball::Unbounded => Ball::Unbounded,
-            Ball::Bounded { norm, radius, axes } => Ball::Bounded {
-                norm,
-                radius: radius * share,
-                axes,
-            },
-            Ball::Surface { norm, radius, axes } => Ball::Surface {
-                norm,
-                radius: radius * share,
-                axes,
-            },
+    pub(crate) fn scaled(mut self, share: f64) -> Self {
+        match &mut self {
+            Ball::Unbounded => {}
+            Ball::Bounded { radius, .. } | Ball::Surface { radius, .. } => *radius *= share,
         }
+        self
     }
 
     pub(crate) fn check(&self) -> Result<(), ParamError> {

@@ -35,13 +35,14 @@ impl Divergence {
                 let apart = odds(own.clone()) - odds(target);
                 (own * apart).mul_scalar(2.0).sum_dim(1)
             }
-            Divergence::Kl | Divergence::SymmetricKl | Divergence::SymmetricKlConstantTargets => {
+            Divergence::Kl => kl(log_softmax(reference, 1), log_softmax(other, 1)),
+            Divergence::SymmetricKl => {
                 let (p, q) = (log_softmax(reference, 1), log_softmax(other, 1));
-                match self {
-                    Divergence::Kl => kl(p, q),
-                    Divergence::SymmetricKl => kl(p.clone(), q.clone()) + kl(q, p),
-                    _ => kl(p.clone().detach(), q.clone()) + kl(q.detach(), p),
-                }
+                kl(p.clone(), q.clone()) + kl(q, p)
+            }
+            Divergence::SymmetricKlConstantTargets => {
+                let (p, q) = (log_softmax(reference, 1), log_softmax(other, 1));
+                kl(p.clone().detach(), q.clone()) + kl(q.detach(), p)
             }
         };
         sum.reshape([batch])

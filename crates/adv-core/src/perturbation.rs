@@ -166,9 +166,7 @@ impl Perturbation {
     /// A `share` that grows over the first mini-batches is the warm-up that lets a network begin to learn before the
     /// adversary is at full strength.
     pub fn scaled(self, share: f64) -> Result<Self, ParamError> {
-        if !(0.0..=1.0).contains(&share) {
-            return Err(ParamError::RadiusShare(share));
-        }
+        let share = checked_share(share)?;
         PerturbationSpec {
             ball: self.spec.ball.scaled(share),
             start: self.spec.start.scaled(share),
@@ -281,6 +279,15 @@ impl Perturbation {
             Some((range, RangePolicy::EachStep)) => batch.masked(range.clamp_delta(batch.clean(), delta)),
             _ => delta,
         }
+    }
+}
+
+/// A share of the radius.
+pub(crate) fn checked_share(share: f64) -> Result<f64, ParamError> {
+    if (0.0..=1.0).contains(&share) {
+        Ok(share)
+    } else {
+        Err(ParamError::RadiusShare(share))
     }
 }
 

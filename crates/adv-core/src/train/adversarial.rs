@@ -85,10 +85,7 @@ impl<const D: usize, M: Objective<D> + Module> TrainingMethod<D, M> for Adversar
         let share = self.clean_share;
         let pass = ledger.weight_gradients(model, ascent.input, batch.targets(), 1.0 - share)?;
         if share == 0.0 {
-            return Ok(Update {
-                gradients: pass.gradients,
-                losses: vec![pass.loss],
-            });
+            return Ok(pass.into());
         }
         let clean = ledger.weight_gradients(model, batch.clean(), batch.targets(), share)?;
         Ok(Update {

@@ -19,7 +19,7 @@ pub use standard::Standard;
 pub use vat::{Vat, VatParts};
 pub use yopo::{FirstLayer, PassReduction, Yopo, YopoParts};
 
-use crate::{Batch, Ledger, Noise, Objective, ParamError, PassError, Passes};
+use crate::{Batch, Ledger, Noise, Objective, ParamError, PassError, Passes, WeightPass};
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
@@ -86,6 +86,16 @@ pub struct Update {
     pub gradients: GradientsParams,
     /// The mean loss of each pass that made weight gradients, in order, unscaled.
     pub losses: Vec<f64>,
+}
+
+/// One pass, one update.
+impl From<WeightPass> for Update {
+    fn from(pass: WeightPass) -> Self {
+        Self {
+            gradients: pass.gradients,
+            losses: vec![pass.loss],
+        }
+    }
 }
 
 impl Update {

@@ -1,6 +1,6 @@
 //! SMART's smoothness-inducing regularisation.
 
-use super::smooth::{Apart, comparable};
+use super::smooth::{Apart, Penalty, comparable};
 use super::{Carried, TrainingMethod, Update};
 use crate::{
     AscentMode, Batch, Divergence, Ledger, Noise, ParamError, PassError, Passes, Perturbation, Predict,
@@ -16,8 +16,7 @@ use burn::module::Module;
 pub struct Smart {
     perturbation: Perturbation,
     ascent: Divergence,
-    penalty: Divergence,
-    weight: f64,
+    penalty: Penalty,
 }
 
 impl Smart {
@@ -26,8 +25,10 @@ impl Smart {
         Ok(Self {
             perturbation,
             ascent: Divergence::SmartAscent,
-            penalty: Divergence::SymmetricKlConstantTargets,
-            weight: super::checked_weight(weight)?,
+            penalty: Penalty {
+                divergence: Divergence::SymmetricKlConstantTargets,
+                weight: super::checked_weight(weight)?,
+            },
         })
     }
 
@@ -35,7 +36,10 @@ impl Smart {
     pub fn for_scores(self) -> Self {
         Self {
             ascent: Divergence::SquaredError,
-            penalty: Divergence::SquaredError,
+            penalty: Penalty {
+                divergence: Divergence::SquaredError,
+                ..self.penalty
+            },
             ..self
         }
     }
@@ -68,7 +72,10 @@ impl<const D: usize, M: Predict<D> + Module> TrainingMethod<D, M> for Smart {
         noise: &mut dyn Noise,
         ledger: &mut Ledger,
     ) -> Result<Update, PassError> {
-        let clean = comparable(model.outputs(batch.clean(), batch.targets()), self.penalty)?;
+        let clean = comparable(
+            model.outputs(batch.clean(), batch.targets()),
+            self.penalty.divergence,
+        )?;
         let frozen = AscentMode::Train.freeze(model);
         let apart = Apart {
             frozen: &frozen,
@@ -77,12 +84,7 @@ impl<const D: usize, M: Predict<D> + Module> TrainingMethod<D, M> for Smart {
         };
         let ascent = self.perturbation.ascend(&apart, batch, noise, ledger)?;
         let moved = model.outputs(ascent.input, batch.targets());
-        let loss = model.judge(clean.clone(), batch.targets())
-            + self.penalty.of(clean, moved).mean().mul_scalar(self.weight);
-        let pass = ledger.gradients_of(model, loss, 2 * model.forwards())?;
-        Ok(Update {
-            gradients: pass.gradients,
-            losses: vec![pass.loss],
-        })
+        let outputs = [clean.clone(), clean, moved];
+        self.penalty.update(model, batch, outputs, ledger)
     }
 }

@@ -1,6 +1,8 @@
 //! What SMART, R3F and VAT share: a loss and a penalty on outputs that change with the input.
 
-use crate::{Divergence, Objective, PassError, Predict};
+use super::Update;
+use crate::{Batch, Divergence, Ledger, Objective, PassError, Predict};
+use burn::module::Module;
 use burn::tensor::Tensor;
 
 /// How far the outputs of a frozen model lie from given ones, as a function of the input: what SMART and VAT climb on.
@@ -32,4 +34,33 @@ pub(super) fn comparable(outputs: Tensor<2>, divergence: Divergence) -> Result<T
         return Err(PassError::OneOutput);
     }
     Ok(outputs)
+}
+
+/// How far outputs moved, and how much that counts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Penalty {
+    pub(super) divergence: Divergence,
+    pub(super) weight: f64,
+}
+
+impl Penalty {
+    /// The mean over the batch, weighed.
+    pub(super) fn of(self, reference: Tensor<2>, moved: Tensor<2>) -> Tensor<1> {
+        self.divergence
+            .of(reference, moved)
+            .mean()
+            .mul_scalar(self.weight)
+    }
+
+    /// The gradients of the loss at the clean outputs and the penalty against `reference`.
+    pub(super) fn update<const D: usize, M: Predict<D> + Module>(
+        self,
+        model: &M,
+        batch: &Batch<'_, D, M::Targets>,
+        [clean, reference, moved]: [Tensor<2>; 3],
+        ledger: &mut Ledger,
+    ) -> Result<Update, PassError> {
+        let loss = model.judge(clean, batch.targets()) + self.of(reference, moved);
+        Ok(ledger.gradients_of(model, loss, 2 * model.forwards())?.into())
+    }
 }

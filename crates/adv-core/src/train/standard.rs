@@ -30,10 +30,8 @@ impl<const D: usize, M: Objective<D> + Module> TrainingMethod<D, M> for Standard
         _noise: &mut dyn Noise,
         ledger: &mut Ledger,
     ) -> Result<Update, PassError> {
-        let pass = ledger.weight_gradients(model, batch.clean(), batch.targets(), 1.0)?;
-        Ok(Update {
-            gradients: pass.gradients,
-            losses: vec![pass.loss],
-        })
+        Ok(ledger
+            .weight_gradients(model, batch.clean(), batch.targets(), 1.0)?
+            .into())
     }
 }

@@ -1,11 +1,12 @@
 //! Virtual adversarial training.
 
-use super::smooth::{Apart, comparable};
+use super::smooth::{Apart, Penalty, comparable};
 use super::{Carried, TrainingMethod, Update};
 use crate::ball::unit;
+use crate::perturbation::checked_share;
 use crate::{
-    AscentMode, Axes, Batch, Divergence, Ledger, Noise, Norm, ParamError, PassError, Passes, Perturbation,
-    Predict, Start,
+    AscentMode, Axes, Ball, Batch, Divergence, Ledger, Noise, Norm, ParamError, PassError, Passes, Predict,
+    Start,
 };
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -31,7 +32,6 @@ pub struct VatParts {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Vat {
     parts: VatParts,
-    draw: Perturbation,
     penalty: Divergence,
     labelled: bool,
 }
@@ -50,8 +50,6 @@ impl Vat {
         super::checked_weight(parts.weight)?;
         Ok(Self {
             parts,
-            // Only its start is used.
-            draw: Perturbation::n_fgsm(0.0, 0.0)?.with_start(Start::Gaussian { std: 1.0 })?,
             penalty: Divergence::Kl,
             labelled: true,
         })
@@ -87,7 +85,7 @@ impl Vat {
             reference,
             divergence: self.penalty,
         };
-        let mut direction = self.draw.start(batch, noise);
+        let mut direction = Start::Gaussian { std: 1.0 }.draw(batch, &Ball::Unbounded, noise);
         for _ in 0..self.parts.iterations {
             let probe = unit(direction, Norm::L2, Axes::Sample).mul_scalar(self.parts.probe);
             let pass = ledger.input_gradient(&apart, batch.clean() + probe, batch.targets())?;
@@ -112,11 +110,8 @@ impl<const D: usize, M: Predict<D> + Module> TrainingMethod<D, M> for Vat {
     }
 
     fn scaled(&self, share: f64) -> Result<Box<dyn TrainingMethod<D, M>>, ParamError> {
-        if !(0.0..=1.0).contains(&share) {
-            return Err(ParamError::RadiusShare(share));
-        }
         let mut smaller = *self;
-        smaller.parts.radius *= share;
+        smaller.parts.radius *= checked_share(share)?;
         Ok(Box::new(smaller))
     }
 
@@ -140,20 +135,14 @@ impl<const D: usize, M: Predict<D> + Module> TrainingMethod<D, M> for Vat {
         let reference = clean.clone().inner();
         let r = self.direction(&frozen, reference.clone(), batch, noise, ledger)?;
         let moved = model.outputs(batch.clean() + r, batch.targets());
-        let penalty = self
-            .penalty
-            .of(reference, moved)
-            .mean()
-            .mul_scalar(self.parts.weight);
-        let (loss, forwards) = if self.labelled {
-            (model.judge(clean, batch.targets()) + penalty, 2)
-        } else {
-            (penalty, 1)
+        let penalty = Penalty {
+            divergence: self.penalty,
+            weight: self.parts.weight,
         };
-        let pass = ledger.gradients_of(model, loss, forwards * model.forwards())?;
-        Ok(Update {
-            gradients: pass.gradients,
-            losses: vec![pass.loss],
-        })
+        if self.labelled {
+            return penalty.update(model, batch, [clean, reference, moved], ledger);
+        }
+        let loss = penalty.of(reference, moved);
+        Ok(ledger.gradients_of(model, loss, model.forwards())?.into())
     }
 }
