@@ -155,7 +155,10 @@ proptest! {
             let cells = |batch: &Vec<usize>| batch.len() * batch.iter().map(|&sample| lengths[sample]).max().unwrap_or(0);
             batches.iter().map(cells).sum()
         };
-        prop_assert!(padded(&batches) <= padded(&plain.epoch(epoch).collect::<Vec<_>>()));
+        // Sorting is the best cut into whole batches; a short last one, which gets the longest, may cost two batches of these.
+        let longest = lengths.iter().copied().max().unwrap_or(0);
+        let slack = if lengths.len() % size == 0 { 0 } else { 2 * size * longest };
+        prop_assert!(padded(&batches) <= padded(&plain.epoch(epoch).collect::<Vec<_>>()) + slack);
         prop_assert!(plain.with_lengths(vec![1; lengths.len() + 1]).is_err());
     }
 }
