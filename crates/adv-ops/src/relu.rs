@@ -1,7 +1,7 @@
 //! Rectified linear unit.
 
 use crate::cpu::elementwise::{relu_grad_in_place, relu_in_place};
-use crate::route::{Operand, Raw, autodiff, operand, plain};
+use crate::route::{Operand, Raw, autodiff, contiguous, operand, plain};
 use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::NoCheckpointing};
 use burn::backend::autodiff::grads::Gradients;
@@ -36,12 +36,6 @@ fn run(raw: Raw) -> Raw {
     let mut raw = contiguous(raw);
     relu_in_place(raw.storage_mut());
     raw
-}
-
-/// In row-major order, the whole of its storage, and not a second handle where it is already so.
-fn contiguous(raw: Raw) -> Raw {
-    let whole = raw.layout().contiguous_offsets() == Some((0, raw.storage::<f32>().len()));
-    if whole { raw } else { raw.to_contiguous() }
 }
 
 #[derive(Debug)]

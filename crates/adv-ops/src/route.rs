@@ -59,6 +59,12 @@ pub(crate) fn raw<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Raw {
     Raw::from_data(TensorData::new(values, shape))
 }
 
+/// In row-major order, the whole of its storage, and not a second handle where it is already so.
+pub(crate) fn contiguous(raw: Raw) -> Raw {
+    let whole = raw.layout().contiguous_offsets() == Some((0, raw.storage::<f32>().len()));
+    if whole { raw } else { raw.to_contiguous() }
+}
+
 /// The values in row-major order.
 pub(crate) fn values(raw: &Raw) -> &[f32] {
     let range = raw.layout().contiguous_offsets();
