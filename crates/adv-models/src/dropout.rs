@@ -1,7 +1,7 @@
 //! Dropout whose masks belong to the mini-batch, so that several passes can use the same one.
 
 use burn::module::{Flag, Module, Param};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,27 +52,25 @@ impl Masks {
         edit(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// `count` factors: 0 with this probability, else `1 / (1 - probability)`.
-    fn factors(&self, layer: u32, count: usize, probability: f64) -> Vec<f32> {
+    /// The draws of one use: 16 bits an entry, enough for a probability and half the work of 32. Those from entry `first`, which is
+    /// even, on.
+    fn draws(&self, layer: u32) -> impl Fn(usize, &mut [u16]) + Send + Sync + use<> {
         let source = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let pass = match source.policy {
             MaskPolicy::Replay => 0,
             MaskPolicy::Fresh => source.pass,
         };
-        let mut rng = ChaCha8Rng::seed_from_u64(source.seed);
-        rng.set_stream(u64::from(layer) << 32 | u64::from(pass));
-        // 16 bits an entry: enough for a probability, and half the work of 32.
-        let mut bytes = vec![0; 2 * count];
-        rng.fill_bytes(&mut bytes);
-        let dropped = (probability * 65536.0).round() as u32;
-        let kept = (1.0 / (1.0 - probability)) as f32;
-        bytes
-            .chunks_exact(2)
-            .map(|pair| {
-                let draw = u32::from(u16::from_le_bytes([pair[0], pair[1]]));
-                if draw < dropped { 0.0 } else { kept }
-            })
-            .collect()
+        let mut start = ChaCha8Rng::seed_from_u64(source.seed);
+        start.set_stream(u64::from(layer) << 32 | u64::from(pass));
+        move |first, out| {
+            let mut rng = start.clone();
+            rng.set_word_pos(first as u128 / 2);
+            let mut bytes = vec![0; 2 * out.len()];
+            rng.fill_bytes(&mut bytes);
+            for (draw, pair) in out.iter_mut().zip(bytes.chunks_exact(2)) {
+                *draw = u16::from_le_bytes([pair[0], pair[1]]);
+            }
+        }
     }
 }
 
@@ -105,45 +103,42 @@ impl Dropout {
 
     /// Drops single entries. `[B, N]` to `[B, N]`.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let shape = x.dims();
-        self.mask(x, shape, 0)
+        self.apply(x, 0)
     }
 
     /// Drops whole channels (PyTorch's `Dropout2d`). `[B, C, H, W]` to `[B, C, H, W]`.
     pub fn forward_channels(&self, x: Tensor<4>) -> Tensor<4> {
         let [batch, channels, _, _] = x.dims();
-        self.mask(x, [batch, channels, 1, 1], 0)
+        let factors = Tensor::ones([batch, channels, 1, 1], &x.device());
+        x * self.apply(factors, 0)
     }
 
     /// Drops single entries of a tensor of any rank. `turn` tells the uses of a shared layer apart.
     pub(crate) fn apply<const D: usize>(&self, x: Tensor<D>, turn: u32) -> Tensor<D> {
-        let shape = x.dims();
-        self.mask(x, shape, turn)
-    }
-
-    fn mask<const D: usize>(&self, x: Tensor<D>, shape: [usize; D], turn: u32) -> Tensor<D> {
         if !self.active.is_enabled() || self.probability == 0.0 {
             return x;
         }
-        let factors = self.masks.factors(
-            self.layer | turn << TURN,
-            shape.iter().product(),
-            self.probability,
-        );
-        let mask = Tensor::<D>::from_data(TensorData::new(factors, shape), &x.device());
-        x * mask
+        adv_ops::dropout(x, self.probability, self.masks.draws(self.layer | turn << TURN))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use burn::tensor::Device;
+
+    /// What becomes of so many ones.
+    fn factors(masks: &Masks, layer: u32, count: usize, probability: f64) -> Vec<f32> {
+        let ones = Tensor::<1>::ones([count], &Device::flex());
+        let dropout = Dropout::new(probability, layer, masks.clone());
+        dropout.apply(ones, 0).into_data().iter::<f32>().collect()
+    }
 
     #[test]
     fn the_share_of_zeros_and_the_mean_are_right() {
         let masks = Masks::default();
         for (probability, layer) in [(0.5, 0), (0.1, 1), (0.0, 2)] {
-            let factors = masks.factors(layer, 100_000, probability);
+            let factors = factors(&masks, layer, 100_000, probability);
             let zeros = factors.iter().filter(|f| **f == 0.0).count() as f64 / 1e5;
             let mean = factors.iter().map(|f| f64::from(*f)).sum::<f64>() / 1e5;
             assert!((zeros - probability).abs() < 0.01, "{probability}: {zeros}");
@@ -154,6 +149,15 @@ mod tests {
     #[test]
     fn layers_of_one_batch_have_masks_of_their_own() {
         let masks = Masks::default();
-        assert_ne!(masks.factors(0, 64, 0.5), masks.factors(1, 64, 0.5));
+        assert_ne!(factors(&masks, 0, 64, 0.5), factors(&masks, 1, 64, 0.5));
+    }
+
+    #[test]
+    fn draws_are_the_same_however_they_are_asked_for() {
+        let draws = Masks::default().draws(3);
+        let (mut whole, mut part) = (vec![0; 1000], vec![0; 400]);
+        draws(0, &mut whole);
+        draws(332, &mut part);
+        assert_eq!(whole[332..732], part);
     }
 }

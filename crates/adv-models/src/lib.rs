@@ -7,12 +7,14 @@ pub mod text;
 
 mod dropout;
 mod error;
+mod files;
 mod init;
 mod loss;
 mod weights;
 
 pub use dropout::{Dropout, MaskPolicy, Masks};
 pub use error::{ModelError, TensorProblem};
+pub use files::write_atomically;
 pub use image::{
     Architecture, ImageClassifier, MadryCnn, Mlp, Network, Normalise, SmallCnn, TwoConv, WongCnn, build,
 };

@@ -2,7 +2,7 @@
 
 use super::TextDataError;
 use super::lines::{Encoding, Line, lines};
-use super::set::{Answer, Problem, TextRow};
+use super::set::{Answer, Problem, TextRow, TextSet};
 use std::path::Path;
 
 /// A column of a table.
@@ -76,6 +76,27 @@ pub(super) fn rows(path: &Path, format: Format, problem: &Problem) -> Result<Vec
         });
     }
     Ok(found)
+}
+
+/// Reads a file with one sentence a line, gzip-compressed or not: sentences without answers. Lines of blanks are left out.
+///
+/// Errors: a file that cannot be read, a line that is no UTF-8, no sentence.
+pub fn read_sentences(path: &Path) -> Result<TextSet, TextDataError> {
+    let all = lines(path, Encoding::Utf8)?.into_iter();
+    let rows: Vec<TextRow> = all
+        .filter(|(_, text)| !text.trim().is_empty())
+        .map(|(_, text)| TextRow {
+            first: text.trim().into(),
+            second: None,
+            answer: Answer::Nothing,
+        })
+        .collect();
+    if rows.is_empty() {
+        return Err(TextDataError::NoRows {
+            path: path.to_path_buf(),
+        });
+    }
+    Ok(TextSet::new(Problem::Nothing, rows))
 }
 
 /// How a label is taken for a class.
@@ -173,6 +194,7 @@ impl Reader<'_> {
 
     fn answer(&self, line: usize, text: &str) -> Result<Answer, TextDataError> {
         match self.problem {
+            Problem::Nothing => Ok(Answer::Nothing),
             Problem::Score => match text.parse::<f32>() {
                 Ok(score) if score.is_finite() => Ok(Answer::Score(score)),
                 _ => Err(TextDataError::BadScore {

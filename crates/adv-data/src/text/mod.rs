@@ -11,6 +11,7 @@ mod table;
 mod task;
 
 pub use error::TextDataError;
+pub use format::read_sentences;
 pub use set::{Answer, Problem, TextRow, TextSet};
 pub use synthetic::synth_sentiment;
 pub use table::{Columns, read_table};

@@ -9,6 +9,8 @@ pub enum Problem {
     Classes(Arc<[String]>),
     /// A number.
     Score,
+    /// Nothing: sentences alone.
+    Nothing,
 }
 
 impl Problem {
@@ -25,6 +27,8 @@ pub enum Answer {
     Class(u32),
     /// A score.
     Score(f32),
+    /// None.
+    Nothing,
 }
 
 /// One sentence or a pair.
@@ -61,6 +65,18 @@ impl TextSet {
     /// The rows.
     pub fn rows(&self) -> &[TextRow] {
         &self.rows
+    }
+
+    /// The same sentences without their answers.
+    pub fn unanswered(&self) -> Self {
+        let rows = self.rows.iter().cloned().map(|row| TextRow {
+            answer: Answer::Nothing,
+            ..row
+        });
+        Self {
+            problem: Problem::Nothing,
+            rows: rows.collect(),
+        }
     }
 
     /// Number of rows.

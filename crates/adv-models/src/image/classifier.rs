@@ -3,7 +3,7 @@
 use crate::dropout::{MaskPolicy, Masks};
 use crate::loss::{Labels, cross_entropy};
 use crate::{Architecture, MadryCnn, Mlp, ModelError, Normalise, SmallCnn, TwoConv, WongCnn};
-use adv_core::{Objective, Split};
+use adv_core::{Objective, Predict, Split};
 use burn::module::Module;
 use burn::tensor::Tensor;
 
@@ -149,7 +149,17 @@ impl Objective<4> for ImageClassifier {
     type Targets = Labels;
 
     fn loss(&self, input: Tensor<4>, targets: &Labels) -> Tensor<1> {
-        cross_entropy(self.logits(input), targets).mean()
+        self.judge(self.logits(input), targets)
+    }
+}
+
+impl Predict<4> for ImageClassifier {
+    fn outputs(&self, input: Tensor<4>, _: &Labels) -> Tensor<2> {
+        self.logits(input)
+    }
+
+    fn judge(&self, outputs: Tensor<2>, targets: &Labels) -> Tensor<1> {
+        cross_entropy(outputs, targets).mean()
     }
 }
 
@@ -160,6 +170,6 @@ impl Split<4> for ImageClassifier {
     }
 
     fn rest(&self, activation: Tensor<4>, targets: &Labels) -> Tensor<1> {
-        cross_entropy(self.network.rest(activation), targets).mean()
+        self.judge(self.network.rest(activation), targets)
     }
 }

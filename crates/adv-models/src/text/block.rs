@@ -2,11 +2,13 @@
 
 use super::config::{Activation, EncoderConfig, Family};
 use super::maker::Maker;
+use super::norm::LayerNorm;
 use crate::Dropout;
+use adv_ops::masked_softmax;
 use burn::module::Module;
-use burn::nn::{LayerNorm, Linear};
-use burn::tensor::Tensor;
-use burn::tensor::activation::{gelu, gelu_approximate, silu, softmax};
+use burn::nn::Linear;
+use burn::tensor::activation::{gelu_approximate, silu};
+use burn::tensor::{Tensor, s};
 
 /// Self-attention and feed-forward part, each with a residual and layer normalisation behind it (Vaswani et al. 2017; BERT's
 /// order).
@@ -53,36 +55,71 @@ impl Block {
         }
     }
 
-    /// `[B, T, H]` to `[B, T, H]`. `bias`, `[B, 1, 1, T]`, is added to the attention scores. `turn` tells the uses of a
-    /// shared layer apart.
-    pub(super) fn forward(&self, x: Tensor<3>, bias: Tensor<4>, turn: u32) -> Tensor<3> {
+    /// `[B, T, H]` to `[B, T, H]`. `mask`, `[B, T]`, is 1 at tokens and 0 at padding. `turn` tells the uses of a shared layer apart.
+    pub(super) fn forward(&self, x: Tensor<3>, mask: Tensor<2>, turn: u32) -> Tensor<3> {
         let [batch, length, hidden] = x.dims();
         let rows = x.reshape([batch * length, hidden]);
-        let attended = self.attend(rows.clone(), bias, [batch, length, hidden], turn);
+        let out = self.rows(rows.clone(), rows, mask, length, turn);
+        out.reshape([batch, length, hidden])
+    }
+
+    /// The same for the first token of each sentence alone, `[B, T, H]` to `[B, H]`: all that a head on it needs of the last layer.
+    /// It still sees all tokens.
+    pub(super) fn first(&self, x: Tensor<3>, mask: Tensor<2>, turn: u32) -> Tensor<2> {
+        let [batch, length, hidden] = x.dims();
+        let first = first_rows(x.clone());
+        self.rows(first, x.reshape([batch * length, hidden]), mask, 1, turn)
+    }
+
+    /// `asked` rows of each sentence, which attend to `seen`, all of its rows.
+    fn rows(
+        &self,
+        asked: Tensor<2>,
+        seen: Tensor<2>,
+        mask: Tensor<2>,
+        of_each: usize,
+        turn: u32,
+    ) -> Tensor<2> {
+        let attended = self.attend(asked.clone(), seen, mask, of_each, turn);
         let attended = linear(&self.attention_output, attended);
         let attended = self.hidden_dropout.apply(attended, turn);
-        let rows = self.attention_norm.forward(attended + rows);
+        let rows = self.attention_norm.forward(attended + asked);
 
         let inner = activate(self.activation, linear(&self.intermediate, rows.clone()));
         let out = self.output_dropout.apply(linear(&self.output, inner), turn);
-        let rows = self.output_norm.forward(out + rows);
-        rows.reshape([batch, length, hidden])
+        self.output_norm.forward(out + rows)
     }
 
-    /// Scaled dot-product attention: rows `[B * T, H]` to rows.
-    fn attend(&self, rows: Tensor<2>, bias: Tensor<4>, shape: [usize; 3], turn: u32) -> Tensor<2> {
-        let [batch, length, hidden] = shape;
+    /// Scaled dot-product attention: rows `[B * A, H]` and `[B * T, H]` to rows `[B * A, H]`.
+    fn attend(
+        &self,
+        asked: Tensor<2>,
+        seen: Tensor<2>,
+        mask: Tensor<2>,
+        of_each: usize,
+        turn: u32,
+    ) -> Tensor<2> {
+        let [batch, length] = mask.dims();
+        let [count, hidden] = asked.dims();
         let width = hidden / self.heads;
-        let split = |layer: &Linear| {
-            let parts = linear(layer, rows.clone()).reshape([batch, length, self.heads, width]);
+        let split = |layer: &Linear, rows: Tensor<2>, of_each: usize| {
+            let parts = linear(layer, rows).reshape([batch, of_each, self.heads, width]);
             parts.swap_dims(1, 2)
         };
-        let query = split(&self.query).mul_scalar((width as f64).sqrt().recip());
-        let scores = query.matmul(split(&self.key).transpose()) + bias;
-        let shares = self.attention_dropout.apply(softmax(scores, 3), turn);
-        let mixed = shares.matmul(split(&self.value)).swap_dims(1, 2);
-        mixed.reshape([batch * length, hidden])
+        let query = split(&self.query, asked, of_each);
+        let scores = query.matmul(split(&self.key, seen.clone(), length).transpose());
+        let shares = masked_softmax(scores, mask, (width as f64).sqrt().recip());
+        let shares = self.attention_dropout.apply(shares, turn);
+        let mixed = shares.matmul(split(&self.value, seen, length)).swap_dims(1, 2);
+        mixed.reshape([count, hidden])
     }
+}
+
+/// The first row of each sentence: `[B, T, H]` to `[B, H]`.
+pub(super) fn first_rows(x: Tensor<3>) -> Tensor<2> {
+    let [batch, _, hidden] = x.dims();
+    let first: Tensor<3> = x.slice(s![.., 0..1, ..]);
+    first.reshape([batch, hidden])
 }
 
 /// A linear layer on rows: `[N, I]` to `[N, O]`. Of rank 2, since Burn makes the weight gradient of a tensor of rank 3 batch row
@@ -95,7 +132,7 @@ pub(super) fn linear(layer: &Linear, rows: Tensor<2>) -> Tensor<2> {
 /// The non-linearity.
 pub(super) fn activate<const D: usize>(activation: Activation, x: Tensor<D>) -> Tensor<D> {
     match activation {
-        Activation::Gelu => gelu(x),
+        Activation::Gelu => adv_ops::gelu(x),
         Activation::GeluTanh => gelu_approximate(x),
         Activation::Relu => adv_ops::relu(x),
         Activation::Silu => silu(x),

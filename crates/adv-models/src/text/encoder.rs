@@ -1,12 +1,13 @@
 //! The encoder: from token ids to one vector per token.
 
-use super::block::{Block, linear};
+use super::block::{Block, first_rows, linear};
 use super::config::{EncoderConfig, Family};
 use super::maker::Maker;
+use super::norm::LayerNorm;
 use super::tokens::Tokens;
 use crate::Dropout;
 use burn::module::{Module, Param};
-use burn::nn::{LayerNorm, Linear};
+use burn::nn::Linear;
 use burn::tensor::module::embedding;
 use burn::tensor::{Tensor, s};
 
@@ -46,9 +47,6 @@ pub struct Encoder {
     first_position: usize,
 }
 
-/// Added to the attention score of padding: its share is then exactly zero.
-const MASKED: f64 = -1e9;
-
 impl Encoder {
     pub(super) fn new(maker: &mut Maker<'_>, config: &EncoderConfig) -> Self {
         let width = config.embedding;
@@ -73,6 +71,11 @@ impl Encoder {
         self.words.val()
     }
 
+    /// Layers with weights of their own.
+    pub(super) fn layers(&self) -> usize {
+        self.layer.len()
+    }
+
     /// One vector per token, `[B, T, H]`.
     pub(super) fn forward(&self, tokens: &Tokens, delta: Option<Delta>) -> Tensor<3> {
         self.above(self.below(tokens, delta, 0), tokens, 0)
@@ -89,14 +92,25 @@ impl Encoder {
         self.run(x, tokens, layers.min(self.depth)..self.depth)
     }
 
+    /// The vector of the first token of each sentence, `[B, H]`, all layers from number `layers` on. The last layer is not run for
+    /// the other tokens.
+    pub(super) fn first_above(&self, x: Tensor<3>, tokens: &Tokens, layers: usize) -> Tensor<2> {
+        if layers >= self.depth {
+            return first_rows(x);
+        }
+        let last = self.depth - 1;
+        let x = self.run(x, tokens, layers..last);
+        self.block(last).first(x, tokens.mask.clone(), last as u32)
+    }
+
+    /// Shared layers are one block that takes every turn.
+    fn block(&self, index: usize) -> &Block {
+        &self.layer[index.min(self.layer.len() - 1)]
+    }
+
     fn run(&self, mut x: Tensor<3>, tokens: &Tokens, layers: std::ops::Range<usize>) -> Tensor<3> {
-        let [batch, length] = tokens.shape();
-        let absent = tokens.mask.clone().neg().add_scalar(1.0);
-        let bias = absent.mul_scalar(MASKED).reshape([batch, 1, 1, length]);
         for index in layers {
-            // Shared layers are one block that takes every turn.
-            let block = &self.layer[index.min(self.layer.len() - 1)];
-            x = block.forward(x, bias.clone(), index as u32);
+            x = self.block(index).forward(x, tokens.mask.clone(), index as u32);
         }
         x
     }
@@ -104,18 +118,14 @@ impl Encoder {
     /// The embedding, normalised, with dropout, as wide as the layers: `[B, T, H]`.
     pub(super) fn embed(&self, tokens: &Tokens, delta: Option<Delta>) -> Tensor<3> {
         let [batch, length] = tokens.shape();
-        let (place, values) = match delta {
-            Some(delta) => (Some(delta.place), Some(delta.values)),
-            None => (None, None),
-        };
-        let added = |here: Place, x: Tensor<3>| match &values {
-            Some(values) if place == Some(here) => x + values.clone(),
+        let added = |here: Place, x: Tensor<3>| match &delta {
+            Some(delta) if delta.place == here => x + delta.values.clone(),
             _ => x,
         };
-        let words = match (place, &values) {
-            (Some(Place::Table), Some(values)) => {
+        let words = match &delta {
+            Some(delta) if delta.place == Place::Table => {
                 let rows = self.words.val().select(0, tokens.distinct.clone());
-                embedding(rows + values.clone().squeeze_dim(0), tokens.place.clone())
+                embedding(rows + delta.values.clone().squeeze_dim(0), tokens.place.clone())
             }
             _ => embedding(self.words.val(), tokens.ids.clone()),
         };
@@ -123,16 +133,14 @@ impl Encoder {
         let positions: Tensor<2> = self.positions.val().slice(s![first..first + length, ..]);
         let types = embedding(self.types.val(), tokens.types.clone());
         let sum = added(Place::Words, words) + types + positions.unsqueeze::<3>();
-        let x = self.norm.forward(added(Place::Sum, sum));
-        let x = self.dropout.apply(x, 0);
-        match &self.up {
-            None => x,
-            Some(up) => {
-                let [_, _, width] = x.dims();
-                let rows = linear(up, x.reshape([batch * length, width]));
-                let hidden = rows.dims()[1];
-                rows.reshape([batch, length, hidden])
-            }
-        }
+        let [_, _, width] = sum.dims();
+        let rows = added(Place::Sum, sum).reshape([batch * length, width]);
+        let rows = self.dropout.apply(self.norm.forward(rows), 0);
+        let rows = match &self.up {
+            None => rows,
+            Some(up) => linear(up, rows),
+        };
+        let [_, hidden] = rows.dims();
+        rows.reshape([batch, length, hidden])
     }
 }

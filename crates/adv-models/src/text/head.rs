@@ -3,10 +3,11 @@
 use super::block::{activate, linear};
 use super::config::{Activation, EncoderConfig, Family};
 use super::maker::Maker;
+use super::norm::LayerNorm;
 use crate::Dropout;
 use burn::module::{Module, Param};
-use burn::nn::{LayerNorm, Linear};
-use burn::tensor::{Tensor, s};
+use burn::nn::Linear;
+use burn::tensor::Tensor;
 
 /// The kinds of heads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,11 +64,8 @@ impl SequenceHead {
         }
     }
 
-    /// Vectors `[B, T, H]` to outputs `[B, O]`.
-    pub(super) fn forward(&self, hidden: Tensor<3>) -> Tensor<2> {
-        let [batch, _, width] = hidden.dims();
-        let first: Tensor<3> = hidden.slice(s![.., 0..1, ..]);
-        let first = first.reshape([batch, width]);
+    /// Vectors of first tokens, `[B, H]`, to outputs `[B, O]`.
+    pub(super) fn forward(&self, first: Tensor<2>) -> Tensor<2> {
         let first = match &self.before {
             Some(dropout) => dropout.apply(first, 0),
             None => first,

@@ -1,9 +1,10 @@
 //! Layers of text models with first weights from one stream.
 
+use super::norm::LayerNorm;
 use crate::dropout::{Dropout, Masks};
 use adv_core::Noise;
 use burn::module::Param;
-use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
+use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -64,12 +65,8 @@ impl<'a> Maker<'a> {
     }
 
     pub(super) fn norm(&self, width: usize, epsilon: f64) -> LayerNorm {
-        let mut layer = LayerNormConfig::new(width)
-            .with_epsilon(epsilon)
-            .init(self.device);
-        layer.gamma = self.param(vec![1.0; width], [width]);
-        layer.beta = Some(self.vector(width));
-        layer
+        let gamma = self.param(vec![1.0; width], [width]);
+        LayerNorm::new(gamma, self.vector(width), epsilon)
     }
 
     pub(super) fn dropout(&mut self, probability: f64) -> Dropout {

@@ -11,9 +11,11 @@ mod maker;
 mod masking;
 mod model;
 mod names;
+mod norm;
 mod saving;
 mod tokenizer;
 mod tokens;
+mod vocabulary;
 
 pub use batch::{Answers, SpecialTokens, TextBatch};
 pub use config::{Activation, EncoderConfig, Family};

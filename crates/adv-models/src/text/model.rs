@@ -11,7 +11,7 @@ use super::saving::{encode, replace, saved_config};
 use super::tokens::Tokens;
 use crate::{MaskPolicy, Masks};
 use adv_core::{Objective, Predict, Split};
-use burn::module::Module;
+use burn::module::{Module, ParamGroup};
 use burn::tensor::{Device, Int, Tensor};
 use serde_json::Value;
 use std::path::Path;
@@ -46,7 +46,8 @@ impl TextModel {
     pub fn new(config: EncoderConfig, head: HeadKind, seed: u64, device: &Device) -> Self {
         let masks = Masks::default();
         let mut maker = Maker::drawing(seed, config.initializer_range, masks.clone(), device);
-        Self::build(&mut maker, config, head, masks, |_| {})
+        let encoder = Encoder::new(&mut maker, &config);
+        Self::with_head(&mut maker, encoder, config, head, masks)
     }
 
     /// The model of a folder in the layout of Hugging Face: `config.json`, and weights in one safetensors file, in shards, or
@@ -83,22 +84,20 @@ impl TextModel {
         }
         let masks = Masks::default();
         let mut maker = Maker::zeros(config.initializer_range, masks.clone(), device);
-        let mut model = Self::build(&mut maker, config.clone(), head, masks, |maker| {
-            maker.draw_from(seed)
-        });
+        let encoder = Encoder::new(&mut maker, &config);
+        maker.draw_from(seed);
+        let mut model = Self::with_head(&mut maker, encoder, config.clone(), head, masks);
         let report = fill(&mut model, &config, head, folder)?;
         Ok((model, report))
     }
 
-    fn build(
+    fn with_head(
         maker: &mut Maker<'_>,
+        encoder: Encoder,
         config: EncoderConfig,
         head: HeadKind,
         masks: Masks,
-        before_head: impl FnOnce(&mut Maker<'_>),
     ) -> Self {
-        let encoder = Encoder::new(maker, &config);
-        before_head(maker);
         let top = match head {
             HeadKind::Classes(outputs) => Some(Head::Sequence(SequenceHead::new(maker, &config, outputs))),
             HeadKind::Regression => Some(Head::Sequence(SequenceHead::new(maker, &config, 1))),
@@ -132,6 +131,27 @@ impl TextModel {
     /// The encoder.
     pub fn encoder(&self) -> &Encoder {
         &self.encoder
+    }
+
+    /// The parameters by depth: the embedding first, then each layer, the head last. Shared layers are one.
+    pub fn depths(&self) -> Vec<ParamGroup> {
+        let layers = self.encoder.layers();
+        let embedding = ["words", "positions", "types", "norm", "up"].map(|part| format!("encoder.{part}"));
+        let mut groups = vec![ParamGroup::from_any_predicates(embedding.to_vec())];
+        groups.extend((0..layers).map(|layer| ParamGroup::from_predicate(format!("encoder.layer.{layer}."))));
+        groups.push(ParamGroup::from_predicate("head."));
+        groups
+    }
+
+    /// Biases and the parameters of normalisations: what weight decay leaves out, as in the programs of BERT and FreeLB.
+    pub fn without_decay() -> ParamGroup {
+        ParamGroup::from_any_predicates(vec!["bias", "norm."])
+    }
+
+    /// The share of the multiply-adds that embedding and first layer make: what a first-layer pass of YOPO costs, in whole ones.
+    /// Layers are of one size, and the head is small beside them.
+    pub fn first_layer_share(&self) -> f64 {
+        1.0 / self.facts.config.layers.max(1) as f64
     }
 
     /// Dropout masks of a new mini-batch; call it once before its passes. The seed should depend on run and step.
@@ -187,7 +207,9 @@ impl TextModel {
     ///
     /// If the head is none for whole sentences: see [`token_logits`](Self::token_logits) and [`hidden`](Self::hidden).
     pub fn sentence_outputs(&self, tokens: &Tokens, delta: Option<Tensor<3>>) -> Tensor<2> {
-        self.top(self.hidden(tokens, delta))
+        self.masks.next_pass();
+        let x = self.encoder.below(tokens, self.delta(delta), 0);
+        self.top(x, tokens, 0)
     }
 
     /// Logits over the vocabulary for tokens at these places of the batch read row by row, `[N]` to `[N, V]`.
@@ -204,9 +226,10 @@ impl TextModel {
         values.map(|values| Delta { place, values })
     }
 
-    fn top(&self, hidden: Tensor<3>) -> Tensor<2> {
+    /// From what comes out of the first `layers` layers.
+    fn top(&self, x: Tensor<3>, tokens: &Tokens, layers: usize) -> Tensor<2> {
         match &self.head {
-            Some(Head::Sequence(head)) => head.forward(hidden),
+            Some(Head::Sequence(head)) => head.forward(self.encoder.first_above(x, tokens, layers)),
             Some(Head::MaskedLm(_)) | None => panic!("this model has no output for a whole sentence"),
         }
     }
@@ -222,11 +245,14 @@ impl TextModel {
         }
     }
 
-    /// The outputs that answers of this kind are compared with.
-    fn answering(&self, hidden: Tensor<3>, answers: &Answers) -> Tensor<2> {
-        match answers {
-            Answers::Hidden(places, _) => self.token_top(hidden, places.clone()),
-            Answers::Classes(_) | Answers::Scores(_) | Answers::None => self.top(hidden),
+    /// The outputs that the answers are compared with, from what comes out of the first `layers` layers.
+    fn answering(&self, x: Tensor<3>, batch: &TextBatch, layers: usize) -> Tensor<2> {
+        match &batch.answers {
+            Answers::Hidden(places, _) => {
+                let hidden = self.encoder.above(x, &batch.tokens, layers);
+                self.token_top(hidden, places.clone())
+            }
+            Answers::Classes(_) | Answers::Scores(_) | Answers::None => self.top(x, &batch.tokens, layers),
         }
     }
 
@@ -261,7 +287,9 @@ impl Objective<3> for TextModel {
 
 impl Predict<3> for TextModel {
     fn outputs(&self, input: Tensor<3>, batch: &TextBatch) -> Tensor<2> {
-        self.answering(self.hidden(&batch.tokens, Some(input)), &batch.answers)
+        self.masks.next_pass();
+        let x = self.encoder.below(&batch.tokens, self.delta(Some(input)), 0);
+        self.answering(x, batch, 0)
     }
 
     fn judge(&self, outputs: Tensor<2>, batch: &TextBatch) -> Tensor<1> {
@@ -276,7 +304,6 @@ impl Split<3> for TextModel {
     }
 
     fn rest(&self, activation: Tensor<3>, batch: &TextBatch) -> Tensor<1> {
-        let hidden = self.encoder.above(activation, &batch.tokens, 1);
-        self.judge(self.answering(hidden, &batch.answers), batch)
+        self.judge(self.answering(activation, batch, 1), batch)
     }
 }

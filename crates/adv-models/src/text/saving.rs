@@ -7,7 +7,6 @@ use crate::ModelError;
 use burn::store::{BurnToPyTorchAdapter, ModuleSnapshot};
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Map, Value, json};
-use std::io::Write;
 use std::path::Path;
 
 /// The bytes of `model.safetensors` with the names of `transformers`.
@@ -97,28 +96,9 @@ pub(super) fn saved_config(config: &EncoderConfig, head: HeadKind, labels: Optio
     text
 }
 
-/// Replaces a file in one step, so that no reader and no crash ever sees half of it.
+/// Replaces a file in one step.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), TextError> {
-    let failed = |source: std::io::Error| TextError::write(path, source);
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
-    readable(file.as_file()).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
-}
-
-/// Temporary files are private; a model is for others too.
-fn readable(file: &std::fs::File) -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
-    }
-    #[cfg(not(unix))]
-    let _ = file;
-    Ok(())
+    crate::write_atomically(path, bytes).map_err(|source| TextError::write(path, source))
 }
 
 /// The files that make a tokenizer, and the lists that go with it.

@@ -1,16 +1,9 @@
 //! From text to token ids.
 
+use super::vocabulary::{Options, broken, byte_level, of_words, word_piece};
 use super::{Encoded, TextError};
-use serde_json::Value;
 use std::path::{Path, PathBuf};
-use tokenizers::decoders::byte_level::ByteLevel;
-use tokenizers::models::bpe::BPE;
-use tokenizers::models::wordpiece::WordPiece;
-use tokenizers::normalizers::BertNormalizer;
-use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
-use tokenizers::processors::bert::BertProcessing;
-use tokenizers::processors::roberta::RobertaProcessing;
-use tokenizers::{AddedToken, EncodeInput, PostProcessor, TruncationParams, TruncationStrategy};
+use tokenizers::{EncodeInput, PostProcessor, TruncationParams, TruncationStrategy};
 
 /// The tokenizer of a model folder, by the library of the original programs.
 #[derive(Debug, Clone)]
@@ -60,6 +53,30 @@ impl Tokenizer {
             folder: folder.to_path_buf(),
             mask,
         })
+    }
+
+    /// A tokenizer of whole words, in lower case, for a model without a pretrained one: all words of the texts in the order in which
+    /// they come, behind `[PAD]`, `[UNK]`, `[CLS]`, `[SEP]` and `[MASK]`.
+    ///
+    /// Errors: those of the library.
+    pub fn of_words<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self, TextError> {
+        let folder = PathBuf::from("the tokenizer of words");
+        let inner = of_words(texts, &folder)?;
+        let mask = inner.token_to_id("[MASK]");
+        Ok(Self { inner, folder, mask })
+    }
+
+    /// Writes `tokenizer.json`, without truncation.
+    ///
+    /// Errors: the folder cannot be written.
+    pub fn save(&self, folder: &Path) -> Result<(), TextError> {
+        let path = folder.join("tokenizer.json");
+        let mut whole = self.inner.clone();
+        let off = whole.with_truncation(None).map(|_| ());
+        off.map_err(|error| broken(&path, error))?;
+        let text = whole.to_string(true).map_err(|error| broken(&path, error))?;
+        std::fs::create_dir_all(folder).map_err(|source| TextError::write(folder, source))?;
+        super::saving::replace(&path, text.as_bytes())
     }
 
     /// The same, cutting texts to at most `longest` tokens, special ones included; of a pair the longer text first.
@@ -149,132 +166,4 @@ impl Tokenizer {
             rows,
         })
     }
-}
-
-/// What `tokenizer_config.json` says, where it is needed.
-#[derive(Debug, Default)]
-struct Options {
-    lower_case: Option<bool>,
-    chinese: Option<bool>,
-    strip_accents: Option<bool>,
-    prefix_space: bool,
-    mask: Option<String>,
-}
-
-impl Options {
-    fn read(folder: &Path) -> Result<Self, TextError> {
-        let path = folder.join("tokenizer_config.json");
-        if !path.is_file() {
-            return Ok(Self::default());
-        }
-        let text = std::fs::read_to_string(&path).map_err(|source| TextError::read(&path, source))?;
-        let value: Value = serde_json::from_str(&text).map_err(|error| TextError::json(&path, &error))?;
-        let flag = |key: &str| value.get(key).and_then(Value::as_bool);
-        // A token is a string, or an object with its content.
-        let token = |key: &str| {
-            let value = value.get(key)?;
-            let content = value.as_str().or_else(|| value.get("content")?.as_str());
-            content.map(String::from)
-        };
-        Ok(Self {
-            lower_case: flag("do_lower_case"),
-            chinese: flag("tokenize_chinese_chars"),
-            strip_accents: flag("strip_accents"),
-            prefix_space: flag("add_prefix_space").unwrap_or(false),
-            mask: token("mask_token"),
-        })
-    }
-}
-
-fn broken(path: &Path, error: tokenizers::Error) -> TextError {
-    TextError::Tokenizer {
-        path: path.to_path_buf(),
-        detail: error.to_string(),
-    }
-}
-
-/// BERT's: clean-up, lower case unless told otherwise, words and punctuation, WordPiece.
-fn word_piece(path: &Path, options: &Options) -> Result<tokenizers::Tokenizer, TextError> {
-    let text = path.to_str().ok_or_else(|| TextError::Tokenizer {
-        path: path.to_path_buf(),
-        detail: "its path is not UTF-8".into(),
-    })?;
-    let model = WordPiece::from_file(text)
-        .unk_token("[UNK]".into())
-        .build()
-        .map_err(|error| broken(path, error))?;
-    let mut made = tokenizers::Tokenizer::new(model);
-    let [sep, cls] = special(&made, path, ["[SEP]", "[CLS]"])?;
-    let lower = options.lower_case.unwrap_or(true);
-    let chinese = options.chinese.unwrap_or(true);
-    let normalizer = BertNormalizer::new(true, chinese, options.strip_accents, lower);
-    made.with_normalizer(Some(normalizer))
-        .map_err(|error| broken(path, error))?;
-    made.with_pre_tokenizer(Some(BertPreTokenizer));
-    made.with_post_processor(Some(BertProcessing::new(sep, cls)));
-    made.with_decoder(Some(tokenizers::decoders::wordpiece::WordPiece::default()));
-    let known = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
-    add_special(&mut made, path, &known)?;
-    Ok(made)
-}
-
-/// RoBERTa's: bytes as characters, BPE.
-fn byte_level(
-    vocabulary: &Path,
-    merges: &Path,
-    options: &Options,
-) -> Result<tokenizers::Tokenizer, TextError> {
-    let (Some(words), Some(pairs)) = (vocabulary.to_str(), merges.to_str()) else {
-        return Err(TextError::Tokenizer {
-            path: vocabulary.to_path_buf(),
-            detail: "its path is not UTF-8".into(),
-        });
-    };
-    let model = BPE::from_file(words, pairs)
-        .build()
-        .map_err(|error| broken(vocabulary, error))?;
-    let mut made = tokenizers::Tokenizer::new(model);
-    let [sep, cls] = special(&made, vocabulary, ["</s>", "<s>"])?;
-    let bytes = ByteLevel::default().add_prefix_space(options.prefix_space);
-    made.with_pre_tokenizer(Some(bytes));
-    made.with_decoder(Some(ByteLevel::default()));
-    made.with_post_processor(Some(
-        RobertaProcessing::new(sep, cls).add_prefix_space(options.prefix_space),
-    ));
-    add_special(&mut made, vocabulary, &["<s>", "<pad>", "</s>", "<unk>"])?;
-    // Blanks before the mask belong to it.
-    if made.token_to_id("<mask>").is_some() {
-        let mask = [AddedToken::from("<mask>", true).lstrip(true)];
-        made.add_special_tokens(mask)
-            .map_err(|error| broken(vocabulary, error))?;
-    }
-    Ok(made)
-}
-
-/// The ids of tokens that a sentence is put between.
-fn special(
-    made: &tokenizers::Tokenizer,
-    path: &Path,
-    names: [&str; 2],
-) -> Result<[(String, u32); 2], TextError> {
-    let find = |name: &str| -> Result<(String, u32), TextError> {
-        let id = made.token_to_id(name).ok_or_else(|| TextError::Tokenizer {
-            path: path.to_path_buf(),
-            detail: format!("the vocabulary has no {name}"),
-        })?;
-        Ok((name.to_string(), id))
-    };
-    Ok([find(names[0])?, find(names[1])?])
-}
-
-/// Tokens that text may hold as such: they are never split. Those that the vocabulary does not have are left out.
-fn add_special(made: &mut tokenizers::Tokenizer, path: &Path, names: &[&str]) -> Result<(), TextError> {
-    let known: Vec<AddedToken> = names
-        .iter()
-        .filter(|name| made.token_to_id(name).is_some())
-        .map(|name| AddedToken::from(*name, true))
-        .collect();
-    made.add_special_tokens(known)
-        .map_err(|error| broken(path, error))?;
-    Ok(())
 }

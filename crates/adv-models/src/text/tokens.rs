@@ -48,6 +48,16 @@ impl Tokens {
     /// Errors: no sentence, an empty or too long one, an id or a type that the embedding does not have. Any of them would
     /// panic in the middle of a pass.
     pub fn new(sentences: &[Encoded], config: &EncoderConfig, device: &Device) -> Result<Self, TextError> {
+        Self::padded(sentences, 0, config, device)
+    }
+
+    /// The same, padded to at least `length` tokens.
+    pub fn padded(
+        sentences: &[Encoded],
+        length: usize,
+        config: &EncoderConfig,
+        device: &Device,
+    ) -> Result<Self, TextError> {
         for (index, sentence) in sentences.iter().enumerate() {
             check(sentence, config).map_err(|problem| TextError::Sentence { index, problem })?;
         }
@@ -58,7 +68,8 @@ impl Tokens {
             .ok_or(TextError::Sentence {
                 index: 0,
                 problem: "a batch needs at least one".into(),
-            })?;
+            })?
+            .max(length.min(config.longest()));
         let shape = [sentences.len(), longest];
         // Padding is masked everywhere, so any id that exists does.
         let padded = |row: &[u32]| -> Vec<i64> {
