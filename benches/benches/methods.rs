@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use adv_bench::{BATCHES, Method, NETS, TrainingStep, Workload, methods};
+use adv_bench::{BATCHES, ImageStep, Method, NETS, Workload, methods};
 use adv_models::Architecture;
 use adv_run::result::PassCounts;
 use criterion::{Criterion, SamplingMode};
@@ -37,8 +37,8 @@ fn main() {
 }
 
 /// A step whose count was held against theory.
-fn checked(net: Architecture, method: &Method, batch: usize) -> TrainingStep<'_> {
-    let mut step = TrainingStep::new(net, method, batch).expect("a network for MNIST");
+fn checked(net: Architecture, method: &Method, batch: usize) -> ImageStep<'_> {
+    let mut step = ImageStep::new(net, method, batch).expect("a network for MNIST");
     let counted = step.run().expect("a training step");
     assert_eq!(counted, method.expected_cost(), "counted against theory");
     step

@@ -2,11 +2,15 @@
 #![deny(missing_docs)]
 
 use std::error::Error;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
-use adv_core::{Batch, Carried, Ledger, Passes, Phase};
+use adv_core::{Batch, Carried, Ledger, Objective, Passes, Phase, TrainingMethod};
+use adv_models::text::{Answers, Encoded, HeadKind, TextBatch, TextModel, Tokens};
 use adv_models::{Architecture, ImageClassifier, Labels, build};
 use adv_run::spec::{MethodName, RunSpec, Settings};
-use burn::optim::{AdamConfig, ModuleOptimizer};
+use burn::module::Module;
+use burn::optim::{AdamConfig, AdamWConfig, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -43,7 +47,7 @@ pub fn methods() -> Result<Vec<(&'static str, Method)>, Box<dyn Error>> {
             dataset: Some("mnist".into()),
             ..Settings::default()
         })?;
-        methods.push((label, adv_run::methods::build(&spec.method)?));
+        methods.push((label, adv_run::methods::build(&spec.training().method)?));
     }
     Ok(methods)
 }
@@ -80,20 +84,26 @@ impl Workload {
     }
 }
 
-/// One network, one method, one batch, Adam. Each [`run`](Self::run) is one mini-batch.
-pub struct TrainingStep<'a> {
-    model: Option<ImageClassifier>,
+/// One model, one method, one batch, one optimiser. Each [`run`](Self::run) is one mini-batch.
+pub struct TrainingStep<'a, const D: usize, M: Objective<D>> {
+    model: Option<M>,
     optimiser: ModuleOptimizer,
-    method: &'a Method,
-    images: Tensor<4>,
-    labels: Labels,
-    carried: Carried<4>,
+    method: &'a dyn TrainingMethod<D, M>,
+    clean: Tensor<D>,
+    targets: M::Targets,
+    carried: Carried<D>,
     noise: ChaCha8Rng,
     ledger: Ledger,
 }
 
-impl<'a> TrainingStep<'a> {
-    /// On a [`Workload`].
+/// A step of an image classifier.
+pub type ImageStep<'a> = TrainingStep<'a, 4, ImageClassifier>;
+
+/// A step of a sentence classifier.
+pub type TextStep<'a> = TrainingStep<'a, 3, TextModel>;
+
+impl<'a> ImageStep<'a> {
+    /// On a [`Workload`], with Adam.
     pub fn new(architecture: Architecture, method: &'a Method, batch: usize) -> Result<Self, Box<dyn Error>> {
         let Workload {
             model,
@@ -105,13 +115,69 @@ impl<'a> TrainingStep<'a> {
             model: Some(model),
             // The rate is too small to turn the network into one that is right, or NaN, for ever: its speed would differ.
             optimiser: AdamConfig::new().with_epsilon(1e-8).init(),
-            method,
-            images,
-            labels,
+            method: method.as_ref(),
+            clean: images,
+            targets: labels,
             carried: Carried::default(),
             noise,
             ledger: Ledger::new(),
         })
+    }
+}
+
+impl<'a> TextStep<'a> {
+    /// On random sentences of one length for the encoder of a folder, with AdamW and two classes.
+    pub fn on_text(
+        folder: &Path,
+        method: &'a dyn TrainingMethod<3, TextModel>,
+        [batch, length]: [usize; 2],
+    ) -> Result<Self, Box<dyn Error>> {
+        let device = Device::flex();
+        let (model, _) = TextModel::from_folder(folder, HeadKind::Classes(2), 0, &device.clone().autodiff())?;
+        let mut noise = ChaCha8Rng::seed_from_u64(1);
+        let mut draw = |bound: u32| noise.next_u32() % bound;
+        let words = model.config().vocabulary as u32;
+        let sentences: Vec<Encoded> = (0..batch)
+            .map(|_| Encoded {
+                ids: (0..length).map(|_| draw(words)).collect(),
+                types: vec![0; length],
+                special: vec![0; length],
+            })
+            .collect();
+        let labels: Vec<u32> = (0..batch).map(|_| draw(2)).collect();
+        let tokens = Tokens::new(&sentences, model.config(), &device)?;
+        let clean = model.clean(&tokens);
+        let answers = Answers::Classes(Labels::new(labels, 2, &device)?);
+        Ok(Self {
+            clean,
+            targets: TextBatch::new(&model, tokens, answers)?,
+            model: Some(model),
+            optimiser: AdamWConfig::new()
+                .with_epsilon(1e-8)
+                .with_weight_decay(0.01)
+                .init(),
+            method,
+            carried: Carried::default(),
+            noise,
+            ledger: Ledger::new(),
+        })
+    }
+}
+
+impl<const D: usize, M: Objective<D> + Module> TrainingStep<'_, D, M> {
+    /// Gradients of one mini-batch without an update.
+    pub fn gradients(&mut self) -> Result<(), Box<dyn Error>> {
+        let model = self.model.as_ref().ok_or("an earlier step failed")?;
+        self.ledger.begin_batch(Phase::Training);
+        let batch = Batch::new(self.clean.clone(), &self.targets);
+        self.method.gradients(
+            model,
+            &batch,
+            &mut self.carried,
+            &mut self.noise,
+            &mut self.ledger,
+        )?;
+        Ok(())
     }
 
     /// All updates of one mini-batch; what they cost, counted.
@@ -120,7 +186,7 @@ impl<'a> TrainingStep<'a> {
         self.ledger.begin_batch(Phase::Training);
         for _ in 0..self.method.replays() {
             let model = self.model.take().ok_or("an earlier step failed")?;
-            let batch = Batch::new(self.images.clone(), &self.labels);
+            let batch = Batch::new(self.clean.clone(), &self.targets);
             let update = self.method.gradients(
                 &model,
                 &batch,
@@ -133,6 +199,29 @@ impl<'a> TrainingStep<'a> {
         }
         Ok(self.ledger.batch())
     }
+}
+
+/// Median in milliseconds over as many steps as fit into the time, at least five, after two for warming up.
+pub fn median_ms(
+    enough: Duration,
+    mut step: impl FnMut() -> Result<(), Box<dyn Error>>,
+) -> Result<f64, Box<dyn Error>> {
+    for _ in 0..2 {
+        step()?;
+    }
+    let (begin, mut times) = (Instant::now(), Vec::new());
+    while times.len() < 5 || begin.elapsed() < enough {
+        let begin = Instant::now();
+        step()?;
+        times.push(begin.elapsed().as_secs_f64() * 1e3);
+    }
+    times.sort_by(f64::total_cmp);
+    let middle = times.len() / 2;
+    Ok(if times.len() % 2 == 1 {
+        times[middle]
+    } else {
+        (times[middle - 1] + times[middle]) / 2.0
+    })
 }
 
 /// The README of the workspace, so that its example is compiled and run.

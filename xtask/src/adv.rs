@@ -1,4 +1,4 @@
-//! `train`, `eval`, `compare`, `methods`: builds the binary `adv` with the cargo features that the asked device needs, and
+//! `train`, `eval`, `predict`, `compare`, `methods`: builds the binary `adv` with the cargo features that the asked device needs, and
 //! becomes it.
 
 use std::ffi::{OsStr, OsString};

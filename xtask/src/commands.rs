@@ -13,6 +13,7 @@ usage: cargo xtask WORD [ARGS...]
 
   train    [ARGS]  build `adv` with the features its --device needs, then run `adv train ARGS`
   eval     [ARGS]  likewise, `adv eval ARGS`
+  predict  [ARGS]  likewise, `adv predict ARGS`
   compare  [ARGS]  likewise, `adv compare ARGS`
   methods  [ARGS]  likewise, `adv methods ARGS`
   test     [ARGS]  every test and every documentation example, in the profile that `train` uses
@@ -34,7 +35,7 @@ pub const WRONG_USAGE: u8 = 2;
 /// Runs one word.
 pub fn run(word: &str, args: &[OsString]) -> Result<ExitCode> {
     match word {
-        "train" | "eval" | "compare" | "methods" => adv::run(word, args),
+        "train" | "eval" | "predict" | "compare" | "methods" => adv::run(word, args),
         "test" => done(test(args)),
         "bench" => bench::run(args),
         "doc" => done(run_step(
@@ -118,7 +119,7 @@ mod tests {
     #[test]
     fn the_listing_names_every_word() {
         for word in [
-            "train", "eval", "compare", "methods", "test", "tidy", "validate", "doc", "bench",
+            "train", "eval", "predict", "compare", "methods", "test", "tidy", "validate", "doc", "bench",
         ] {
             assert!(USAGE.contains(&format!("\n  {word} ")), "{word}");
         }

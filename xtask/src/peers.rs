@@ -24,6 +24,11 @@ pub fn run(options: &Options) -> Result<()> {
     let folder = root().join("benches/peers");
     let python = environment(&folder)?;
     let ours = build_binary("step_time", &[])?;
+    let on_text = build_binary("text_step_time", &[])?;
+    let encoder = std::env::var_os("ADV_MODEL_DIR").map(|root| PathBuf::from(root).join("all-MiniLM-L6-v2"));
+    if encoder.is_none() {
+        eprintln!("text: skipped, set ADV_MODEL_DIR to a folder with all-MiniLM-L6-v2");
+    }
     let threads = options.threads.to_string();
     let load = load_average();
     if load.is_some_and(|load| load > IDLE) {
@@ -40,6 +45,15 @@ pub fn run(options: &Options) -> Result<()> {
         let mut own = Command::new(&ours);
         own.env("RAYON_NUM_THREADS", &threads);
         collect(&read_stdout(&mut own)?, &mut our_times, &mut facts).context("our step times")?;
+        let Some(encoder) = &encoder else { continue };
+        let mut peer = Command::new(&python);
+        peer.arg(folder.join("text_step_time.py"))
+            .args(["--threads", &threads, "--model-dir"])
+            .arg(encoder);
+        collect(&read_stdout(&mut peer)?, &mut peer_times, &mut facts).context("the peer's text steps")?;
+        let mut own = Command::new(&on_text);
+        own.arg(encoder).env("RAYON_NUM_THREADS", &threads);
+        collect(&read_stdout(&mut own)?, &mut our_times, &mut facts).context("our text steps")?;
     }
 
     let mut report = format!("{}\n\n", heading(options, &facts, load));

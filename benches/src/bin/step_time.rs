@@ -4,9 +4,9 @@
 //! profiler: `step_time madry_cnn/pgd7/b50`.
 
 use std::error::Error;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use adv_bench::{BATCHES, Method, NETS, TrainingStep};
+use adv_bench::{BATCHES, ImageStep, Method, NETS, median_ms};
 use adv_core::{Adversarial, ParamError, Perturbation, RangePolicy, Start, ValueRange};
 
 const EPS: f64 = 0.3;
@@ -39,7 +39,8 @@ fn main() -> Result<(), Box<dyn Error>> {
                 let name = format!("{architecture}/{method}/b{batch}");
                 if name.contains(&filter) {
                     let method: Method = Box::new(Adversarial::new(perturbation()?));
-                    let ms = median_ms(TrainingStep::new(architecture, &method, batch)?)?;
+                    let mut step = ImageStep::new(architecture, &method, batch)?;
+                    let ms = median_ms(ENOUGH, || step.run().map(drop))?;
                     eprintln!("{name}: {ms:.3} ms");
                     times.insert(name, ms.into());
                 }
@@ -48,24 +49,4 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     println!("{}", serde_json::Value::Object(times));
     Ok(())
-}
-
-/// Median over as many steps as fit, at least five, after two for warming up.
-fn median_ms(mut step: TrainingStep<'_>) -> Result<f64, Box<dyn Error>> {
-    for _ in 0..2 {
-        step.run()?;
-    }
-    let (begin, mut times) = (Instant::now(), Vec::new());
-    while times.len() < 5 || begin.elapsed() < ENOUGH {
-        let begin = Instant::now();
-        step.run()?;
-        times.push(begin.elapsed().as_secs_f64() * 1e3);
-    }
-    times.sort_by(f64::total_cmp);
-    let middle = times.len() / 2;
-    Ok(if times.len() % 2 == 1 {
-        times[middle]
-    } else {
-        (times[middle - 1] + times[middle]) / 2.0
-    })
 }

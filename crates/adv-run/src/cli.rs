@@ -21,6 +21,8 @@ pub enum Command {
     Train(TrainArgs),
     /// Measure clean accuracy and accuracy under attacks of trained weights
     Eval(EvalArgs),
+    /// Say what a trained text model makes of sentences
+    Predict(PredictArgs),
     /// Train several methods under an equal budget and print one table
     Compare(CompareArgs),
     /// List the training methods with their cost
@@ -76,9 +78,9 @@ pub struct EvalArgs {
     /// run, else fgsm, pgd-20]
     #[arg(long, value_name = "A")]
     pub attack: Option<Vec<String>>,
-    /// Radius [default: that of the run, else by data set]
-    #[arg(long, value_parser = crate::spec::number)]
-    pub eps: Option<f64>,
+    /// Radius; on text several, separated by commas [default: that of the run, else by data set]
+    #[arg(long, value_parser = crate::spec::number, value_delimiter = ',')]
+    pub eps: Option<Vec<f64>>,
     /// Step size [default: 2.5 eps / steps]
     #[arg(long, value_parser = crate::spec::number)]
     pub step: Option<f64>,
@@ -95,6 +97,27 @@ pub struct EvalArgs {
     #[arg(long, value_name = "FILE")]
     pub save_examples: Option<PathBuf>,
     /// Print the result as one JSON object, the last line of stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `adv predict`.
+#[derive(Debug, Args)]
+pub struct PredictArgs {
+    /// The folder of a run on text
+    #[arg(long, value_name = "DIR")]
+    pub run: PathBuf,
+    /// Sentences, one a line, a tab between those of a pair; or JSON objects, one a line, with the names of --columns; - is the
+    /// standard input
+    #[arg(long, value_name = "FILE|-")]
+    pub input: PathBuf,
+    /// The names of the sentences in JSON objects [default: sentence, or first,second of a pair]
+    #[arg(long, value_name = "A[,B]", value_delimiter = ',')]
+    pub columns: Option<Vec<String>>,
+    /// Where to compute [default: flex]
+    #[arg(long, value_name = "X")]
+    pub device: Option<crate::device::DeviceKind>,
+    /// Write JSON objects, one a line, instead of a table with tabs
     #[arg(long)]
     pub json: bool,
 }

@@ -1,27 +1,24 @@
-//! One run from its spec to its result: data, model, training, evaluation, report.
+//! One run on images from its spec to its result: data, model, training, evaluation, report.
 
 use crate::attack::{AttackPlan, AttackReport, accuracy, evaluate};
 use crate::methods;
 use crate::optim::optimiser;
-use crate::progress::{DownloadBar, attacking, display};
+use crate::progress::{DownloadBar, measuring};
 use crate::report_of;
 use crate::result::{LedgerResult, RunResult};
-use crate::spec::{EvalSpec, MethodName, RunSpec};
-use crate::trainer::{
-    Ended, Files, History, ImageTask, Journal, LoopPlan, TrainState, read_checkpoint, train,
-};
+use crate::run::{Outcome, learn, write_result};
+use crate::spec::{EvalSpec, ImageSpec, MethodName};
+use crate::trainer::{Ended, Files, History, ImageTask, LoopPlan, TrainState, read_checkpoint};
 use crate::usage::{Stopped, UsageError};
-use adv_core::{AscentMode, Ledger, Phase};
+use adv_core::{AscentMode, Ledger};
 use adv_data::{BatchPlan, Download, ImageSet, LastBatch, Source, Splits};
 use adv_models::ImageClassifier;
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use burn::tensor::Device;
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
-/// A finished run: the result, and what a comparison shows of it.
+/// A finished run: the result, and what its page shows of it.
 pub struct Finished {
     /// The result.
     pub result: RunResult,
@@ -33,16 +30,8 @@ pub struct Finished {
     pub attacks: Vec<AttackReport>,
 }
 
-/// How a run ended.
-pub enum Outcome {
-    /// It is done.
-    Finished(Box<Finished>),
-    /// It was interrupted and can be resumed.
-    Interrupted,
-}
-
 /// The data of a run.
-pub fn load_data(spec: &RunSpec) -> Result<Splits> {
+pub fn load_data(spec: &ImageSpec) -> Result<Splits> {
     let source = Source {
         folder: spec.data_dir.clone(),
         root: std::env::var_os("ADV_DATA_DIR").map(PathBuf::from),
@@ -53,7 +42,7 @@ pub fn load_data(spec: &RunSpec) -> Result<Splits> {
     let splits = adv_data::load(spec.dataset, &source, &mut |progress| bar.show(&progress));
     bar.clear();
     let Splits { train, test, origin } = splits?;
-    let train = match spec.take {
+    let train = match spec.training.take {
         Some(n) if n > train.len() => {
             return Err(UsageError(format!(
                 "--take {n}: {} has {} training images",
@@ -69,8 +58,9 @@ pub fn load_data(spec: &RunSpec) -> Result<Splits> {
 }
 
 /// Trains, from the checkpoint in the folder if there is one, evaluates, and writes the report.
-pub fn execute(spec: &RunSpec, files: &Files, command: &str, stop: &AtomicBool) -> Result<Outcome> {
-    let device = spec.device.open()?;
+pub(crate) fn execute(spec: &ImageSpec, files: &Files, command: &str, stop: &AtomicBool) -> Result<Outcome> {
+    let training = &spec.training;
+    let device = training.device.open()?;
     let _claim = files.claim()?;
     let data = load_data(spec)?;
     let (train_set, watch) = split_watch(spec, &data.train)?;
@@ -78,13 +68,13 @@ pub fn execute(spec: &RunSpec, files: &Files, command: &str, stop: &AtomicBool) 
         spec.model,
         data.train.shape(),
         data.train.classes().len(),
-        spec.seed,
+        training.seed,
         &device.clone().autodiff(),
     )
     .map_err(|error| UsageError(format!("--model {}: {error}", spec.model)))?;
-    let method = methods::build(&spec.method)?;
+    let method = methods::build(&training.method)?;
 
-    let fresh = optimiser(spec.optim.name, spec.optim.momentum, spec.optim.weight_decay);
+    let fresh = optimiser(&training.optim);
     let mut state = if files.checkpoint().exists() {
         read_checkpoint(&files.checkpoint(), model, fresh, &device)?
     } else if let Some(weights) = &spec.init {
@@ -94,46 +84,19 @@ pub fn execute(spec: &RunSpec, files: &Files, command: &str, stop: &AtomicBool) 
     };
     let batches = BatchPlan::new(
         train_set.len(),
-        spec.batch.min(train_set.len()),
+        training.batch.min(train_set.len()),
         LastBatch::Keep,
-        spec.seed,
+        training.seed,
     )?;
-    let per_epoch = batches.batches_per_epoch() as u64;
-    let plan = LoopPlan {
-        batches,
-        total: (spec.epochs * per_epoch as f64).round().max(1.0) as u64,
-        seed: spec.seed,
-        radius_warmup: spec.method.eps_warmup,
-        optim: spec.optim,
-        files,
-        checkpoint_every: Duration::from_secs_f64(spec.checkpoint_seconds),
-        watch_overfitting: spec.method.name.is_single_step(),
-        advice: &advice(spec.method.name),
-        stop,
-    };
+    let advice = advice(training.method.name);
+    let plan = LoopPlan::new(batches, training, files, &advice, stop);
     let task = ImageTask {
         train: train_set,
         watch,
         attack: watching(spec),
         device: device.clone(),
     };
-    let mut journal = Journal::open(files, state.batches)?;
-    let mut progress = display(
-        &spec.method.name.to_string(),
-        plan.total,
-        per_epoch,
-        state.batches,
-    );
-    let ended = train(
-        &task,
-        method.as_ref(),
-        &plan,
-        &mut state,
-        &mut journal,
-        progress.as_mut(),
-    );
-    progress.finish();
-    if ended? == Ended::Interrupted {
+    if learn(&task, method.as_ref(), &plan, &mut state)? == Ended::Interrupted {
         return Ok(Outcome::Interrupted);
     }
     let frozen = AscentMode::Eval.freeze(&state.model);
@@ -143,14 +106,15 @@ pub fn execute(spec: &RunSpec, files: &Files, command: &str, stop: &AtomicBool) 
         Err(error) if error.is::<Stopped>() => return Ok(Outcome::Interrupted),
         measured => measured?,
     };
-    finish(spec, files, command, data, state, measured, &device).map(|done| Outcome::Finished(Box::new(done)))
+    let result = finish(spec, files, command, data, state, measured, &device)?;
+    Ok(Outcome::Finished(Box::new(result)))
 }
 
 /// What may help a network that learns nothing.
 fn advice(method: MethodName) -> String {
-    let uses = method.uses();
+    let uses = method.uses(true);
     let mut text = String::from("Lower --lr");
-    if uses.ball {
+    if uses.perturbs {
         text += ", or let the radius grow with --eps-warmup 0.3";
     }
     if uses.clean_share {
@@ -160,9 +124,9 @@ fn advice(method: MethodName) -> String {
 }
 
 /// The images to train on, and those that watch the training: held back, or else the first of the training images.
-fn split_watch(spec: &RunSpec, train: &ImageSet) -> Result<(ImageSet, ImageSet)> {
+fn split_watch(spec: &ImageSpec, train: &ImageSet) -> Result<(ImageSet, ImageSet)> {
     if spec.hold_out == 0 {
-        return Ok((train.clone(), train.take(spec.batch.min(train.len()))));
+        return Ok((train.clone(), train.take(spec.training.batch.min(train.len()))));
     }
     if spec.hold_out >= train.len() {
         return Err(UsageError(format!(
@@ -176,9 +140,9 @@ fn split_watch(spec: &RunSpec, train: &ImageSet) -> Result<(ImageSet, ImageSet)>
 }
 
 /// The attack that watches a training: short, and of the kind that the method trains against.
-fn watching(spec: &RunSpec) -> AttackPlan {
+fn watching(spec: &ImageSpec) -> AttackPlan {
     use crate::attack::{AttackKind, AttackName};
-    let kind = match spec.method.norm {
+    let kind = match spec.training.method.norm {
         crate::spec::NormName::Linf => AttackKind::Pgd,
         crate::spec::NormName::L2 => AttackKind::PgdL2,
     };
@@ -188,7 +152,7 @@ fn watching(spec: &RunSpec) -> AttackPlan {
             steps: 10,
             restarts: 1,
         },
-        eps: spec.method.eps,
+        eps: spec.eps,
         step: None,
         target: None,
         seed: 0,
@@ -214,7 +178,7 @@ pub(crate) fn measure(
     ledger: &mut Ledger,
     stop: &AtomicBool,
 ) -> Result<Measured> {
-    let progress = attacking("clean".into(), test.len(), stop);
+    let progress = measuring("clean".into(), test.len(), stop);
     let clean_accuracy = accuracy(model, test, device, ledger, progress)?;
     let attacked = test.take(evaluation.n);
     let mut attacks = Vec::new();
@@ -226,7 +190,7 @@ pub(crate) fn measure(
             target: evaluation.target,
             seed: evaluation.seed,
         };
-        let progress = attacking(name.to_string(), attacked.len(), stop);
+        let progress = measuring(name.to_string(), attacked.len(), stop);
         attacks.push(evaluate(model, &attacked, &plan, device, ledger, progress)?);
     }
     Ok(Measured {
@@ -237,51 +201,45 @@ pub(crate) fn measure(
 }
 
 fn finish(
-    spec: &RunSpec,
+    spec: &ImageSpec,
     files: &Files,
     command: &str,
     data: Splits,
     state: TrainState<4, ImageClassifier>,
     measured: Measured,
     device: &Device,
-) -> Result<Finished> {
+) -> Result<RunResult> {
     let Measured {
         clean_accuracy,
         attacked,
         attacks,
     } = measured;
+    let training = &spec.training;
     let share = state.model.first_layer_share();
-    let training = state.ledger.total(Phase::Training);
+    let named = |value: fn(&AttackReport) -> f64| {
+        let pairs = attacks
+            .iter()
+            .map(|attack| (attack.name.to_string(), value(attack)));
+        pairs.collect()
+    };
     let result = RunResult {
         run: files.folder.display().to_string(),
-        method: spec.method.name.to_string(),
+        method: training.method.name.to_string(),
         dataset: spec.dataset.to_string(),
         model: spec.model.to_string(),
-        device: spec.device.to_string(),
-        seed: spec.seed,
+        device: training.device.to_string(),
+        seed: training.seed,
         init: spec.init.as_ref().map(|file| file.display().to_string()),
-        epochs: spec.epochs,
+        epochs: training.epochs,
         weights: "last".into(),
-        clean_accuracy,
+        clean_accuracy: Some(clean_accuracy),
         clean_n: data.test.len(),
-        attacks: attacks
-            .iter()
-            .map(|a| (a.name.to_string(), a.accuracy()))
-            .collect(),
+        metrics: Default::default(),
+        attacks: named(AttackReport::accuracy),
         attack_n: attacked.len(),
-        eps: spec.evaluation.eps,
-        steps: attacks
-            .iter()
-            .map(|a| (a.name.to_string(), a.step))
-            .collect::<BTreeMap<_, _>>(),
-        ledger: LedgerResult {
-            mini_batches: state.batches,
-            training: training.into(),
-            evaluation: state.ledger.total(Phase::Evaluation).into(),
-            expected_per_mini_batch: spec.expected_cost()?.into(),
-            first_layer_share: share,
-            gradient_calls: training.gradient_calls(share),
-        },
+        eps: Some(spec.evaluation.eps),
+        steps: named(|attack| attack.step),
+        ledger: LedgerResult::new(&state.ledger, state.batches, training, share)?,
         best: state.best,
         seconds: state.seconds,
         warnings: state.warnings.clone(),
@@ -293,34 +251,6 @@ fn finish(
         attacks,
     };
     let page = report_of::run(spec, &done, &History::read(files)?, command, device)?;
-    crate::files::write_atomically(&files.report(), page.as_bytes())?;
-    let json = serde_json::to_string_pretty(&done.result)?;
-    crate::files::write_atomically(&files.result(), json.as_bytes())?;
-    Ok(done)
-}
-
-/// A new run folder with its spec in it.
-pub fn create_folder(folder: &Path, spec: &RunSpec) -> Result<Files> {
-    let files = Files {
-        folder: folder.into(),
-    };
-    if files.holds_run() {
-        bail!(UsageError(format!(
-            "{} already holds a run: go on with `adv train --resume {}`, or choose another --out",
-            folder.display(),
-            folder.display()
-        )));
-    }
-    // Said before there is a folder that holds a run which cannot begin.
-    if let Some(weights) = spec.init.as_ref().filter(|file| !file.is_file()) {
-        bail!(UsageError(format!(
-            "--init: there is no file {}",
-            weights.display()
-        )));
-    }
-    std::fs::create_dir_all(folder)
-        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    let text = toml::to_string_pretty(&spec.settings).context("cannot write the spec as TOML")?;
-    crate::files::write_atomically(&files.spec(), text.as_bytes())?;
-    Ok(files)
+    write_result(files, &done.result, &page)?;
+    Ok(done.result)
 }

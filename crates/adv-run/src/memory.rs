@@ -24,3 +24,11 @@ pub fn work_in_the_pool() {
         tracing::debug!("the thread pool exists already: {error}");
     }
 }
+
+/// The most memory that the process has had so far, in MiB; 0 where the system does not tell.
+pub fn peak_mib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or(0) / 1024
+}

@@ -1,106 +1,195 @@
 //! From the name and numbers of a method to the method.
 
-use crate::spec::{AscentModeName, FirstLayerName, MethodName, MethodSpec, NormName, StartName};
+use crate::spec::{
+    AscentModeName, AxesName, FirstLayerName, MethodName, MethodSpec, NormName, Space, StartName,
+};
 use adv_core::{
-    Adversarial, AscentMode, Axes, Ball, FirstLayer, FreeAt, FreeLb, ParamError, PassReduction, Perturbation,
-    PerturbationSpec, RangePolicy, Standard, Start, StepRule, StepSize, TrainingMethod, ValueRange, Yopo,
-    YopoParts,
+    Adversarial, AscentMode, Axes, Ball, FirstLayer, FreeAt, FreeLb, Norm, ParamError, PassReduction, Passes,
+    Perturbation, PerturbationSpec, Predict, R3f, RangePolicy, Smart, Split, Standard, Start, StepRule,
+    StepSize, TrainingMethod, ValueRange, Vat, VatParts, Yopo, YopoParts,
 };
 use adv_models::ImageClassifier;
+use burn::module::Module;
 
 /// A training method for images.
 pub type ImageMethod = Box<dyn TrainingMethod<4, ImageClassifier>>;
 
-/// The method, or which of its numbers is wrong. Pixels lie in [0, 1].
-pub fn build(spec: &MethodSpec) -> Result<ImageMethod, ParamError> {
-    let range = ValueRange::UNIT;
+/// The method, or which of its numbers is wrong. Pixels lie in [0, 1], embeddings have no range.
+pub fn build<const D: usize, M>(spec: &MethodSpec) -> Result<Box<dyn TrainingMethod<D, M>>, ParamError>
+where
+    M: Split<D> + Predict<D> + Module,
+{
     Ok(match spec.name {
-        MethodName::Standard => Box::new(Standard),
-        MethodName::Fgsm => adversarial(
-            spec,
-            Perturbation::pgd(spec.eps, spec.step, 1)?,
-            RangePolicy::EachStep,
-        )?,
-        MethodName::Fgm => adversarial(
-            spec,
-            Perturbation::pgd_l2(spec.eps, spec.step, 1)?,
-            RangePolicy::EachStep,
-        )?,
-        MethodName::FgsmRs => adversarial(
-            spec,
-            Perturbation::fgsm_rs(spec.eps, spec.step)?,
-            RangePolicy::Final,
-        )?,
+        MethodName::Standard | MethodName::Mlm => Box::new(Standard),
+        MethodName::Fgsm | MethodName::Fgm => {
+            let one = one_step(spec, Start::Zero)?;
+            Box::new(adversarial(spec, ranged(spec, one, RangePolicy::EachStep))?)
+        }
+        MethodName::FgsmRs => {
+            let half_width = spec.eps.unwrap_or(0.0);
+            let one = one_step(spec, Start::Uniform { half_width })?;
+            Box::new(adversarial(spec, ranged(spec, one, RangePolicy::Final))?)
+        }
         MethodName::NFgsm => {
             let size = StepSize::Absolute(spec.step);
-            let published = Perturbation::n_fgsm(spec.eps, spec.noise)?;
-            adversarial(
-                spec,
-                PerturbationSpec {
-                    size,
-                    ..*published.spec()
-                }
-                .check()?,
-                RangePolicy::Final,
-            )?
-        }
-        MethodName::Pgd => adversarial(spec, pgd(spec)?, RangePolicy::EachStep)?,
-        MethodName::FreeAt => Box::new(FreeAt::new(spec.m, spec.eps, Some(range))?.with_step(spec.step)?),
-        MethodName::Yopo => {
-            let parts = YopoParts {
-                passes: spec.m,
-                inner_steps: spec.n_inner,
-                radius: spec.eps,
-                step: spec.step,
-                range: Some(range),
+            let published = Perturbation::n_fgsm(spec.eps.unwrap_or(0.0), spec.noise)?;
+            let one = PerturbationSpec {
+                size,
+                ..*published.spec()
             };
-            let first_layer = match spec.first_layer {
-                FirstLayerName::Paper => FirstLayer::Paper,
-                FirstLayerName::Code => FirstLayer::Code,
-            };
-            // The mean over the passes, so that one learning rate fits all methods.
-            Box::new(
-                Yopo::new(parts)?
-                    .with_first_layer(first_layer)
-                    .with_reduction(PassReduction::Mean),
-            )
+            Box::new(adversarial(spec, ranged(spec, one.check()?, RangePolicy::Final))?)
         }
-        MethodName::FreeLb => Box::new(FreeLb::new(pgd(spec)?.with_range(range, RangePolicy::EachStep))),
+        MethodName::Pgd => {
+            let all = ranged(spec, ascent(spec, spec.steps)?, RangePolicy::EachStep);
+            Box::new(adversarial(spec, all)?)
+        }
+        MethodName::FreeAt => Box::new(free_at(spec)?),
+        MethodName::Yopo => Box::new(yopo(spec)?),
+        MethodName::FreeLb | MethodName::FreeLbPlusPlus => {
+            let all = ascent(spec, spec.steps)?;
+            Box::new(FreeLb::new(ranged(spec, all, RangePolicy::EachStep)))
+        }
+        MethodName::Smart => {
+            let method = Smart::new(smart(spec)?, spec.penalty)?;
+            Box::new(if spec.scores { method.for_scores() } else { method })
+        }
+        MethodName::R3f => {
+            let half_width = spec.noise;
+            let method = R3f::new(Start::Uniform { half_width }, spec.penalty)?;
+            Box::new(if spec.scores { method.for_scores() } else { method })
+        }
+        MethodName::Vat => {
+            let method = Vat::new(VatParts {
+                radius: spec.eps.unwrap_or(0.0),
+                probe: spec.noise,
+                iterations: spec.steps,
+                weight: spec.penalty,
+            })?;
+            Box::new(if spec.scores { method.for_scores() } else { method })
+        }
     })
 }
 
-/// K steps with the rule dual to the ball.
-fn pgd(spec: &MethodSpec) -> Result<Perturbation, ParamError> {
-    let (ball, rule) = match spec.norm {
-        NormName::Linf => (Ball::linf(spec.eps), StepRule::Sign),
-        NormName::L2 => (Ball::l2(spec.eps), StepRule::UnitL2(Axes::Sample)),
+/// What one mini-batch of the method costs in theory, whatever the model.
+pub(crate) fn expected_cost(spec: &MethodSpec) -> Result<Passes, ParamError> {
+    Ok(build::<4, ImageClassifier>(spec)?.expected_cost())
+}
+
+fn axes(spec: &MethodSpec) -> Axes {
+    match spec.axes {
+        AxesName::Sentence => Axes::Sample,
+        AxesName::Token => Axes::Token,
+        AxesName::Batch => Axes::Tensor,
+    }
+}
+
+/// Steps with the rule dual to the ball; under Linf on embeddings with FreeLB's, which is not the sign.
+fn ascent(spec: &MethodSpec, steps: usize) -> Result<Perturbation, ParamError> {
+    let axes = axes(spec);
+    let (norm, rule) = match (spec.norm, spec.space) {
+        (NormName::Linf, Space::Pixels) => (Norm::Linf, StepRule::Sign),
+        (NormName::Linf, Space::Embeddings) => (Norm::Linf, StepRule::UnitMax(axes)),
+        (NormName::L2, _) => (Norm::L2, StepRule::UnitL2(axes)),
     };
-    let start = match spec.start {
-        StartName::Zero => Start::Zero,
-        StartName::Random => Start::InBall,
+    let start = match (spec.start, spec.init_mag) {
+        (StartName::Zero, _) => Start::Zero,
+        (StartName::Random, None) => Start::InBall,
+        (StartName::Random, Some(magnitude)) => match spec.norm {
+            NormName::L2 => Start::LengthScaled { magnitude },
+            NormName::Linf => Start::Uniform {
+                half_width: magnitude,
+            },
+        },
     };
-    let size = StepSize::Absolute(spec.step);
     PerturbationSpec {
-        ball,
+        ball: match spec.eps {
+            None => Ball::Unbounded,
+            Some(radius) => Ball::Bounded { norm, radius, axes },
+        },
         start,
         rule,
-        size,
-        steps: spec.steps,
+        size: StepSize::Absolute(spec.step),
+        steps,
         momentum: None,
         range: None,
     }
     .check()
 }
 
-fn adversarial(
-    spec: &MethodSpec,
-    perturbation: Perturbation,
-    policy: RangePolicy,
-) -> Result<ImageMethod, ParamError> {
+/// FGSM, FGM and FGSM-RS: one step, under Linf along the sign.
+fn one_step(spec: &MethodSpec, start: Start) -> Result<Perturbation, ParamError> {
+    let rule = match spec.norm {
+        NormName::Linf => StepRule::Sign,
+        NormName::L2 => StepRule::UnitL2(axes(spec)),
+    };
+    let one = ascent(spec, 1)?;
+    PerturbationSpec {
+        start,
+        rule,
+        ..*one.spec()
+    }
+    .check()
+}
+
+fn ranged(spec: &MethodSpec, perturbation: Perturbation, policy: RangePolicy) -> Perturbation {
+    match spec.space {
+        Space::Pixels => perturbation.with_range(ValueRange::UNIT, policy),
+        Space::Embeddings => perturbation,
+    }
+}
+
+fn adversarial(spec: &MethodSpec, perturbation: Perturbation) -> Result<Adversarial, ParamError> {
     let mode = match spec.ascent_mode {
         AscentModeName::Train => AscentMode::Train,
         AscentModeName::Eval => AscentMode::Eval,
     };
-    let method = Adversarial::new(perturbation.with_range(ValueRange::UNIT, policy)).with_mode(mode);
-    Ok(Box::new(method.with_clean_share(spec.clean_share)?))
+    Adversarial::new(perturbation)
+        .with_mode(mode)
+        .with_clean_share(spec.clean_share)
+}
+
+fn free_at(spec: &MethodSpec) -> Result<FreeAt, ParamError> {
+    match spec.space {
+        Space::Pixels => {
+            FreeAt::new(spec.m, spec.eps.unwrap_or(0.0), Some(ValueRange::UNIT))?.with_step(spec.step)
+        }
+        // The same place of the next mini-batch is another word: nothing is carried over.
+        Space::Embeddings => FreeAt::restarting(spec.m, ascent(spec, 1)?),
+    }
+}
+
+fn yopo(spec: &MethodSpec) -> Result<Yopo, ParamError> {
+    let parts = YopoParts {
+        passes: spec.m,
+        inner_steps: spec.n_inner,
+        radius: spec.eps.unwrap_or(0.0),
+        step: spec.step,
+        range: matches!(spec.space, Space::Pixels).then_some(ValueRange::UNIT),
+    };
+    let first_layer = match spec.first_layer {
+        FirstLayerName::Paper => FirstLayer::Paper,
+        FirstLayerName::Code => FirstLayer::Code,
+    };
+    let method = match spec.space {
+        Space::Pixels => Yopo::new(parts)?,
+        Space::Embeddings => Yopo::new(parts)?.with_perturbation(ascent(spec, spec.n_inner)?),
+    };
+    // The mean over the passes, so that one learning rate fits all methods.
+    Ok(method
+        .with_first_layer(first_layer)
+        .with_reduction(PassReduction::Mean))
+}
+
+/// SMART's ascent, a largest entry of 1 over the asked axes.
+fn smart(spec: &MethodSpec) -> Result<Perturbation, ParamError> {
+    let published = Perturbation::smart(spec.noise, spec.step, spec.steps)?;
+    PerturbationSpec {
+        ball: Ball::Surface {
+            norm: Norm::Linf,
+            radius: 1.0,
+            axes: axes(spec),
+        },
+        ..*published.spec()
+    }
+    .check()
 }

@@ -1,40 +1,73 @@
 //! Optimisers and learning-rate schedules of a run.
 
-use crate::spec::{OptimiserName, ScheduleName};
+use crate::spec::{OptimSpec, OptimiserName, ScheduleName};
+use burn::module::ParamGroup;
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{AdamConfig, AdamWConfig, ModuleOptimizer, SgdConfig};
 
+/// Adam's epsilon as in the paper; Burn's default is 1e-5.
+const EPSILON: f32 = 1e-8;
+
 /// An optimiser with its state.
-pub fn optimiser(name: OptimiserName, momentum: f64, weight_decay: f64) -> ModuleOptimizer {
-    // Adam's epsilon as in the paper; Burn's default is 1e-5.
-    const EPSILON: f32 = 1e-8;
-    let decay = (weight_decay > 0.0).then(|| WeightDecayConfig::new(weight_decay as f32));
-    match name {
-        OptimiserName::Sgd => {
-            let momentum =
-                (momentum > 0.0).then(|| MomentumConfig::new().with_momentum(momentum).with_dampening(0.0));
-            SgdConfig::new()
-                .with_momentum(momentum)
-                .with_weight_decay(decay)
-                .init()
-        }
-        OptimiserName::Adam => AdamConfig::new()
-            .with_epsilon(EPSILON)
-            .with_weight_decay(decay)
-            .init(),
-        OptimiserName::Adamw => AdamWConfig::new()
-            .with_epsilon(EPSILON)
-            .with_weight_decay(weight_decay as f32)
-            .init(),
+pub fn optimiser(spec: &OptimSpec) -> ModuleOptimizer {
+    match spec.name {
+        OptimiserName::Sgd => sgd(spec).init(),
+        OptimiserName::Adam => adam(spec).init(),
+        OptimiserName::Adamw => adamw(spec).init(),
     }
+}
+
+/// The same without weight decay of some parameters.
+pub fn optimiser_sparing(spec: &OptimSpec, spared: ParamGroup) -> ModuleOptimizer {
+    let bare = &OptimSpec {
+        weight_decay: 0.0,
+        ..*spec
+    };
+    let whole = optimiser(spec);
+    match spec.name {
+        OptimiserName::Sgd => whole.with_group(spared, sgd(bare).build(), None),
+        OptimiserName::Adam => whole.with_group(spared, adam(bare).build(), None),
+        OptimiserName::Adamw => whole.with_group(spared, adamw(bare).build(), None),
+    }
+}
+
+fn decay(spec: &OptimSpec) -> Option<WeightDecayConfig> {
+    (spec.weight_decay > 0.0).then(|| WeightDecayConfig::new(spec.weight_decay as f32))
+}
+
+fn sgd(spec: &OptimSpec) -> SgdConfig {
+    let momentum = MomentumConfig::new()
+        .with_momentum(spec.momentum)
+        .with_dampening(0.0);
+    SgdConfig::new()
+        .with_momentum((spec.momentum > 0.0).then_some(momentum))
+        .with_weight_decay(decay(spec))
+}
+
+fn adam(spec: &OptimSpec) -> AdamConfig {
+    AdamConfig::new()
+        .with_epsilon(EPSILON)
+        .with_weight_decay(decay(spec))
+}
+
+fn adamw(spec: &OptimSpec) -> AdamWConfig {
+    AdamWConfig::new()
+        .with_epsilon(EPSILON)
+        .with_weight_decay(spec.weight_decay as f32)
 }
 
 /// The learning rate of update `done + 1` of `total`, as a share of the peak.
 ///
 /// A function of the position alone, so that a resumed run needs no state of it.
-pub fn rate_share(schedule: ScheduleName, done: u64, total: u64) -> f64 {
-    let t = (done + 1) as f64 / total.max(1) as f64;
+///
+/// `warmup` updates come first, in which it grows in a line; the schedule has the others to itself.
+pub fn rate_share(schedule: ScheduleName, warmup: u64, done: u64, total: u64) -> f64 {
+    if done < warmup {
+        return (done + 1) as f64 / warmup as f64;
+    }
+    let (done, total) = (done - warmup, total.saturating_sub(warmup).max(1));
+    let t = (done + 1) as f64 / total as f64;
     match schedule {
         ScheduleName::Constant => 1.0,
         // 0 -> 1 over the first two fifths, then back to 0 (Wong et al. 2020).
@@ -47,6 +80,8 @@ pub fn rate_share(schedule: ScheduleName, done: u64, total: u64) -> f64 {
             }
         }
         ScheduleName::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * t.min(1.0)).cos()),
+        // The first update behind the warm-up has the peak itself, as in `transformers`.
+        ScheduleName::Linear => 1.0 - (done as f64 / total as f64).min(1.0),
     }
 }
 
@@ -85,16 +120,23 @@ mod tests {
 
     #[test]
     fn schedules_have_their_published_shape() {
-        for (schedule, done, expected) in [
-            (ScheduleName::Constant, 7, 1.0),
-            (ScheduleName::Triangular, 0, 0.025),
-            (ScheduleName::Triangular, 39, 1.0),
-            (ScheduleName::Triangular, 69, 0.5),
-            (ScheduleName::Triangular, 99, 0.0),
-            (ScheduleName::Cosine, 49, 0.5),
-            (ScheduleName::Cosine, 99, 0.0),
+        for (schedule, warmup, done, expected) in [
+            (ScheduleName::Constant, 0, 7, 1.0),
+            (ScheduleName::Constant, 10, 0, 0.1),
+            (ScheduleName::Constant, 10, 9, 1.0),
+            (ScheduleName::Triangular, 0, 0, 0.025),
+            (ScheduleName::Triangular, 0, 39, 1.0),
+            (ScheduleName::Triangular, 0, 69, 0.5),
+            (ScheduleName::Triangular, 0, 99, 0.0),
+            (ScheduleName::Cosine, 0, 49, 0.5),
+            (ScheduleName::Cosine, 0, 99, 0.0),
+            (ScheduleName::Linear, 0, 0, 1.0),
+            (ScheduleName::Linear, 20, 19, 1.0),
+            (ScheduleName::Linear, 20, 20, 1.0),
+            (ScheduleName::Linear, 20, 60, 0.5),
+            (ScheduleName::Linear, 20, 99, 1.0 / 80.0),
         ] {
-            let share = rate_share(schedule, done, 100);
+            let share = rate_share(schedule, warmup, done, 100);
             assert!(
                 (share - expected).abs() < 1e-12,
                 "{schedule:?} at {done}: {share}"
@@ -117,7 +159,11 @@ mod tests {
         let mut layer: Linear = LinearConfig::new(1, 1).with_bias(false).init(&device);
         layer.weight = Param::from_tensor(Tensor::from_floats([[0.7]], &device));
         let (mut weight, mut state) = (0.7, [0.0; 2]);
-        let mut optimiser = optimiser(name, momentum, decay);
+        let mut optimiser = optimiser(&OptimSpec {
+            momentum,
+            weight_decay: decay,
+            ..OptimSpec::constant(name, 0.1)
+        });
         for (step, gradient) in [0.5, -0.2, 0.03, 1.5].into_iter().enumerate() {
             let mut gradients = GradientsParams::new();
             let value = Tensor::<2>::from_floats([[gradient as f32]], &Device::flex());

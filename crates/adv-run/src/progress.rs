@@ -42,12 +42,12 @@ pub fn display(name: &str, total: u64, per_epoch: u64, done: u64) -> Box<dyn Pro
     }
 }
 
-/// Follows an attack on `n` images, on a terminal only. Fails with [`Stopped`] once the user asked to stop.
-pub fn attacking(name: String, n: usize, stop: &AtomicBool) -> impl FnMut(usize) -> Result<()> {
+/// Follows an evaluation of `n` samples, on a terminal only. Fails with [`Stopped`] once the user asked to stop.
+pub fn measuring(name: String, n: usize, stop: &AtomicBool) -> impl FnMut(usize) -> Result<()> {
     // Cleared when it is dropped.
     let bar = ProgressBar::new(n as u64).with_message(name);
     bar.set_style(
-        ProgressStyle::with_template("{msg:10} {bar:24} {pos}/{len} images  ETA {eta}")
+        ProgressStyle::with_template("{msg:10} {bar:24} {pos}/{len}  ETA {eta}")
             .unwrap_or_else(|_| ProgressStyle::default_bar())
             .progress_chars("=> "),
     );
@@ -84,7 +84,10 @@ impl Shown {
             self.loss.unwrap_or(f64::NAN)
         );
         if let Some(v) = self.validation {
-            line += &format!("  watched images: clean {:.3} robust {:.3}", v.clean, v.robust);
+            line += &format!("  watched: clean {:.3}", v.clean);
+            if let Some(robust) = v.robust {
+                line += &format!(" robust {robust:.3}");
+            }
         }
         line
     }

@@ -1,12 +1,13 @@
 //! From results to the pages of [`crate::report`].
 
 use crate::attack::{AttackReport, predictions};
+use crate::image::Finished;
 use crate::report::{
     AttackResult, Chart, Curve, GradientRow, Image, ImageRow, Ledger, LedgerRow, Proportion, RunReport, Unit,
     render_run,
 };
-use crate::run::Finished;
-use crate::spec::RunSpec;
+use crate::result::RunResult;
+use crate::spec::ImageSpec;
 use crate::trainer::History;
 use adv_core::Phase;
 use adv_data::ImageSet;
@@ -19,7 +20,7 @@ const SHOWN: usize = 8;
 
 /// The page of one run.
 pub fn run(
-    spec: &RunSpec,
+    spec: &ImageSpec,
     done: &Finished,
     history: &History,
     command: &str,
@@ -30,7 +31,7 @@ pub fn run(
     let mut attacks = vec![AttackResult {
         name: "clean".into(),
         detail: format!("all {} test images", result.clean_n),
-        accuracy: share(result.clean_accuracy, result.clean_n)?,
+        accuracy: share(result.clean_accuracy.unwrap_or(0.0), result.clean_n)?,
     }];
     for attack in &done.attacks {
         attacks.push(AttackResult {
@@ -44,17 +45,17 @@ pub fn run(
         points: points.to_vec(),
     };
     let report = RunReport {
-        title: format!("{} on {}", spec.method.name, spec.dataset),
+        title: format!("{} on {}", spec.training.method.name, spec.dataset),
         subtitle: format!(
             "{}, seed {}, device {}, {} epochs",
-            spec.model, spec.seed, spec.device, spec.epochs
+            spec.model, spec.training.seed, spec.training.device, spec.training.epochs
         ),
         checkpoint: "last".into(),
         warnings: result.warnings.clone(),
         summary: vec![
             (
                 "clean accuracy".into(),
-                format!("{:.1} %", 100.0 * result.clean_accuracy),
+                format!("{:.1} %", 100.0 * result.clean_accuracy.unwrap_or(0.0)),
             ),
             (
                 "gradient calls".into(),
@@ -80,9 +81,13 @@ pub fn run(
             },
         ],
         attacks,
-        ledgers: ledgers(done),
+        ledgers: ledgers(result),
         images: image_rows(done, device)?,
-        gradients: gradient_rows(&done.test, &[(spec.method.name.to_string(), &done.model)], device)?,
+        gradients: gradient_rows(
+            &done.test,
+            &[(spec.training.method.name.to_string(), &done.model)],
+            device,
+        )?,
         tables: Vec::new(),
         spec_toml: toml::to_string_pretty(&spec.settings)?,
         environment: environment(command),
@@ -114,7 +119,7 @@ fn describe(attack: &AttackReport) -> String {
 }
 
 /// A curve of at most some hundred points, each the mean of a stretch.
-fn smooth(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+pub(crate) fn smooth(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     const POINTS: usize = 200;
     let stretch = points.len().div_ceil(POINTS).max(1);
     let mean = |part: &[(f64, f64)], pick: fn(&(f64, f64)) -> f64| {
@@ -126,24 +131,20 @@ fn smooth(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
         .collect()
 }
 
-fn ledgers(done: &Finished) -> Vec<Ledger> {
-    let ledger = &done.result.ledger;
-    let theory = ledger.expected_per_mini_batch.named();
-    let training =
-        ledger
-            .training
-            .named()
-            .into_iter()
-            .zip(theory)
-            .map(|((pass, measured), (_, expected))| LedgerRow {
-                pass: pass.into(),
-                measured,
-                theory_per_batch: Some(expected as f64),
-            });
+/// The passes of a run beside theory.
+pub(crate) fn ledgers(result: &RunResult) -> Vec<Ledger> {
+    let ledger = &result.ledger;
+    let theory = ledger.expected_per_mini_batch.map(|expected| expected.named());
+    let training = ledger.training.named().into_iter().enumerate();
+    let training = training.map(|(row, (pass, measured))| LedgerRow {
+        pass: pass.into(),
+        measured,
+        theory_per_batch: theory.map(|expected| expected[row].1 as f64),
+    });
     let evaluation = ledger.evaluation.named().into_iter().filter(|(_, n)| *n > 0);
     vec![
         Ledger {
-            title: format!("Training, {}", done.result.method),
+            title: format!("Training, {}", result.method),
             mini_batches: Some(ledger.mini_batches),
             rows: training.collect(),
         },

@@ -1,7 +1,8 @@
 //! The result of a run, as one JSON object.
 
+use crate::spec::Training;
 use crate::trainer::Best;
-use adv_core::Passes;
+use adv_core::{Ledger, ParamError, Passes, Phase};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -27,21 +28,26 @@ pub struct RunResult {
     pub epochs: f64,
     /// Which weights the accuracies belong to.
     pub weights: String,
-    /// Share of all test images that are right.
-    pub clean_accuracy: f64,
-    /// Test images behind `clean_accuracy`.
+    /// Share of all test samples that are right; none where answers are scores.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clean_accuracy: Option<f64>,
+    /// Test samples behind `clean_accuracy` and `metrics`.
     pub clean_n: usize,
-    /// Share of the attacked test images that withstood, by attack.
+    /// What else was measured on text, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metrics: BTreeMap<String, f64>,
+    /// Share of the attacked test samples that withstood, by attack.
     pub attacks: BTreeMap<String, f64>,
-    /// Test images behind `attacks`: the first ones.
+    /// Test samples behind `attacks`: the first ones.
     pub attack_n: usize,
-    /// Radius of the attacks.
-    pub eps: f64,
+    /// Radius of the attacks; on text it is part of their names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eps: Option<f64>,
     /// Step sizes of the attacks, by attack.
     pub steps: BTreeMap<String, f64>,
     /// The pass counts.
     pub ledger: LedgerResult,
-    /// Best validation on the watched images.
+    /// Best validation on the watched samples.
     pub best: Option<Best>,
     /// Seconds of training: passes and updates, without validation and checkpoints.
     pub seconds: f64,
@@ -58,12 +64,33 @@ pub struct LedgerResult {
     pub training: PassCounts,
     /// Passes of evaluation.
     pub evaluation: PassCounts,
-    /// What theory expects of one mini-batch.
-    pub expected_per_mini_batch: PassCounts,
+    /// What theory expects of one mini-batch, where that is the same for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_per_mini_batch: Option<PassCounts>,
     /// Share of the network's operations in its first layer.
     pub first_layer_share: f64,
     /// Gradient calls of training, first-layer passes weighed by that share.
     pub gradient_calls: f64,
+}
+
+impl LedgerResult {
+    /// The counts of a run that has done so many mini-batches.
+    pub(crate) fn new(
+        ledger: &Ledger,
+        mini_batches: u64,
+        training: &Training,
+        first_layer_share: f64,
+    ) -> Result<Self, ParamError> {
+        let done = ledger.total(Phase::Training);
+        Ok(Self {
+            mini_batches,
+            training: done.into(),
+            evaluation: ledger.total(Phase::Evaluation).into(),
+            expected_per_mini_batch: training.constant_cost()?.map(PassCounts::from),
+            first_layer_share,
+            gradient_calls: done.gradient_calls(first_layer_share),
+        })
+    }
 }
 
 /// The counts of [`Passes`], by name.

@@ -12,6 +12,10 @@ pub enum Purpose {
     Dropout = 2,
     /// Random starts of an evaluation; the step is the restart of a batch.
     Attack = 3,
+    /// Which tokens a masked language model must guess; the step is the mini-batch.
+    Masking = 4,
+    /// The same of a validation; the step is the batch.
+    ValidationMasking = 5,
 }
 
 /// The stream of one purpose at one step.
@@ -40,7 +44,13 @@ mod tests {
     fn every_address_has_values_of_its_own_that_never_change() {
         let mut seen = HashSet::new();
         for seed in 0..4 {
-            for purpose in [Purpose::Noise, Purpose::Dropout, Purpose::Attack] {
+            for purpose in [
+                Purpose::Noise,
+                Purpose::Dropout,
+                Purpose::Attack,
+                Purpose::Masking,
+                Purpose::ValidationMasking,
+            ] {
                 for step in 0..16 {
                     assert!(seen.insert(derived_seed(seed, purpose, step)));
                 }

@@ -11,7 +11,7 @@ mod laws;
 
 use adv_core::{Batch, Carried, Ledger};
 use adv_data::{Download, ImageSet, Source};
-use adv_models::{Architecture, Labels, build, cross_entropy};
+use adv_models::{Architecture, ImageClassifier, Labels, build, cross_entropy};
 use adv_run::device::DeviceKind;
 use adv_run::methods;
 use adv_run::run::{Outcome, create_folder, execute};
@@ -63,7 +63,7 @@ fn the_laws_of_the_core_hold() {
 /// The gradients that a method makes of one mini-batch of digits, all replays of it, and the losses.
 fn training_step(settings: Settings, device: &Device, images: &ImageSet) -> (Vec<Vec<f32>>, Vec<f64>) {
     let spec = RunSpec::resolve(settings).expect("a valid spec");
-    let method = methods::build(&spec.method).expect("a valid method");
+    let method = methods::build::<4, ImageClassifier>(&spec.training().method).expect("a valid method");
     let autodiff = device.clone().autodiff();
     let model = build(Architecture::WongCnn, images.shape(), 10, 1, &autodiff).expect("a model");
     let indices: Vec<usize> = (0..6).collect();
@@ -202,12 +202,13 @@ fn a_short_run_on_digits_learns_as_much_on_every_cpu_device() {
         let folder = tempfile::tempdir().expect("a folder");
         let files = create_folder(folder.path(), &spec).expect("a run folder");
         let stop = AtomicBool::new(false);
-        let Outcome::Finished(done) = execute(&spec, &files, "a test", &stop).expect("trained") else {
+        let Outcome::Finished(result) = execute(&spec, &files, "a test", &stop).expect("trained") else {
             panic!("nobody interrupted it");
         };
-        println!("{kind}: clean {}", done.result.clean_accuracy);
-        assert!(done.result.clean_accuracy > 0.6, "{kind}: {:?}", done.result);
-        clean.push(done.result.clean_accuracy);
+        let accuracy = result.clean_accuracy.expect("classes");
+        println!("{kind}: clean {accuracy}");
+        assert!(accuracy > 0.6, "{kind}: {result:?}");
+        clean.push(accuracy);
     }
     assert!(
         clean.iter().all(|share| (share - clean[0]).abs() < 0.05),

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{adv, bytes, data_dir, expect, names, result, same_run, text};
+use common::{adv, bytes, data_dir, encoder, expect, names, result, same_run, text};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use std::path::{Path, PathBuf};
@@ -13,6 +13,10 @@ use tempfile::TempDir;
 
 /// A checkpoint after every mini-batch: most moments lie in the writing of one, or next to it.
 const SHORT: &str = "--take 300 --hold-out 60 --epochs 3 --checkpoint-seconds 0";
+
+/// The same on text, whose models are larger.
+const SHORT_TEXT: &str =
+    "--dataset synth-sentiment --take 160 --batch 16 --epochs 3 --checkpoint-seconds 0 --n 20 --eval-eps 1";
 
 const PGD: &str = "--method pgd --steps 3 --optimiser adamw --weight-decay 0.01 --clip-norm 1";
 
@@ -26,9 +30,22 @@ const FREEAT_LONG: &str = "--method freeat --m 3 --batch 6";
 const DROPOUT: &str = "--dataset mnist --model two_conv --method pgd --steps 2 --optimiser adamw --batch 20 \
                        --clip-norm 1 --n 20";
 
+/// Replayed dropout, sentences sorted by length, two mini-batches an update, validations between epochs, layers that learn at rates of
+/// their own, and a radius that grows.
+const FREELB: &str = "--method freelb --accumulate 2 --validate-every 3 --layer-decay 0.9 --eps 0.5 --eps-warmup 0.5 --begin-step 4";
+
+/// Replays on text, with new masks in each pass.
+const FREEAT_TEXT: &str =
+    "--method freeat --m 2 --begin-step 0 --masks fresh --freeze 1 --patience 2 --keep last";
+
+/// Hidden tokens come from the number of the mini-batch.
+const MLM: &str = "--method mlm";
+
 /// An undisturbed run and folders beside it for disturbed ones.
 struct Lab {
     root: TempDir,
+    /// What the runs are on, and how long they are.
+    short: &'static str,
     settings: &'static str,
     undisturbed: PathBuf,
     /// How long the undisturbed run took, start of the program included.
@@ -38,16 +55,21 @@ struct Lab {
 
 impl Lab {
     fn new(settings: &'static str) -> Self {
+        Self::of(SHORT, settings)
+    }
+
+    fn of(short: &'static str, settings: &'static str) -> Self {
         let root = TempDir::new().expect("a folder");
         let begin = Instant::now();
         expect(
             0,
             root.path(),
-            &format!("train {SHORT} {settings} --out undisturbed"),
+            &format!("train {short} {settings} --out undisturbed"),
         );
         Self {
             undisturbed: root.path().join("undisturbed"),
             wall: begin.elapsed(),
+            short,
             settings,
             root,
             rng: ChaCha8Rng::seed_from_u64(20),
@@ -63,7 +85,7 @@ impl Lab {
         // Killed before it wrote its spec, a run has not begun.
         let line = match self.folder(name).join("spec.toml").exists() {
             true => format!("train --resume {name}"),
-            false => format!("train {SHORT} {} --out {name}", self.settings),
+            false => format!("train {} {} --out {name}", self.short, self.settings),
         };
         adv(self.root.path(), &line)
             .stdout(Stdio::piped())
@@ -201,6 +223,28 @@ fn dropout_killed_at_any_moment_ends_the_same() {
     if data_dir().is_some() {
         Lab::new(DROPOUT).kill_at_random(4);
     }
+}
+
+#[test]
+fn text_killed_at_any_moment_ends_the_same() {
+    for settings in [FREELB, FREEAT_TEXT, MLM] {
+        let mut lab = Lab::of(SHORT_TEXT, settings);
+        lab.kill_at_random(5);
+        lab.kill_in_writes(2);
+    }
+}
+
+#[test]
+fn a_pretrained_encoder_killed_at_any_moment_ends_the_same() {
+    let (Some(encoder), Some(_)) = (encoder(), data_dir()) else {
+        return;
+    };
+    let short = format!(
+        "--model-dir {} --task sst2-sentences --method freelb --take 64 --batch 8 --epochs 1 --n 8 --eval-eps 1 \
+         --max-length 24 --checkpoint-seconds 2",
+        encoder.display()
+    );
+    Lab::of(short.leak(), "").kill_at_random(3);
 }
 
 #[test]

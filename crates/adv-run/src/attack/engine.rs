@@ -1,7 +1,8 @@
 //! One attack on one batch: fooled samples are dropped, the worst of the restarts is kept.
 
 use adv_core::{Batch, Ledger, Objective, Perturbation};
-use adv_models::{ImageClassifier, Labels, ModelError, cross_entropy};
+use adv_models::{Labels, cross_entropy};
+use anyhow::Result;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand_core::Rng;
 use std::cell::RefCell;
@@ -83,37 +84,57 @@ impl Goal {
 }
 
 /// What an attack leaves of a batch.
-pub(super) struct Attacked {
-    /// One image per sample: the first that met the goal, else the one with the highest loss.
-    pub(super) images: Vec<f32>,
+pub(crate) struct Attacked {
+    /// What of each sample is worth keeping: of the first input that met the goal, else of that with the highest loss.
+    pub(crate) kept: Vec<f32>,
     /// Whether the goal was met.
-    pub(super) success: Vec<bool>,
+    pub(crate) success: Vec<bool>,
+}
+
+/// Samples on the device: the clean tensor, what the model needs beside it, and where a perturbation may live.
+pub(crate) struct Uploaded<const D: usize, C> {
+    pub(crate) clean: Tensor<D>,
+    pub(crate) context: C,
+    pub(crate) mask: Option<Tensor<D>>,
 }
 
 /// A batch under attack, on the host.
-pub(super) struct Victims<'a> {
-    pub(super) shape: [usize; 3],
-    pub(super) classes: usize,
-    pub(super) pixels: &'a [f32],
-    pub(super) goals: &'a [Goal],
+pub(crate) trait Victims<const D: usize> {
+    /// The attacked model.
+    type Model;
+    /// What the model needs beside the perturbed tensor.
+    type Context;
+
+    /// What is wanted of each sample.
+    fn goals(&self) -> &[Goal];
+    /// The number of classes.
+    fn classes(&self) -> usize;
+    /// The samples at `rows`. Their shape must not depend on which they are.
+    fn upload(&self, rows: &[usize], device: &Device) -> Result<Uploaded<D, Self::Context>>;
+    /// The logits of samples.
+    fn logits(&self, model: &Self::Model, input: Tensor<D>, context: &Self::Context) -> Tensor<2>;
+    /// The clean samples, one after the other, if their perturbed ones are to be kept; else nothing.
+    fn clean_values(&self) -> Vec<f32>;
 }
 
 /// The signed cross entropy of each sample, and the network's predictions from the very same forward.
-struct Watched<'a> {
-    model: &'a ImageClassifier,
+struct Watched<'a, V, M> {
+    victims: &'a V,
+    model: &'a M,
     seen: RefCell<Vec<(usize, f32)>>,
 }
 
-struct GoalTensors {
+struct GoalTensors<C> {
+    context: C,
     labels: Labels,
     direction: Tensor<1>,
 }
 
-impl Objective<4> for Watched<'_> {
-    type Targets = GoalTensors;
+impl<const D: usize, V: Victims<D>> Objective<D> for Watched<'_, V, V::Model> {
+    type Targets = GoalTensors<V::Context>;
 
-    fn loss(&self, input: Tensor<4>, targets: &GoalTensors) -> Tensor<1> {
-        let logits = self.model.logits(input);
+    fn loss(&self, input: Tensor<D>, targets: &Self::Targets) -> Tensor<1> {
+        let logits = self.victims.logits(self.model, input, &targets.context);
         let predictions = read_predictions(logits.clone());
         let losses = cross_entropy(logits, &targets.labels) * targets.direction.clone();
         *self.seen.borrow_mut() = predictions
@@ -124,8 +145,41 @@ impl Objective<4> for Watched<'_> {
     }
 }
 
+/// Samples on the device with their goals.
+struct Rows<const D: usize, C> {
+    clean: Tensor<D>,
+    mask: Option<Tensor<D>>,
+    goals: GoalTensors<C>,
+}
+
+impl<const D: usize, C> Rows<D, C> {
+    fn upload<V: Victims<D, Context = C>>(victims: &V, rows: &[usize], device: &Device) -> Result<Self> {
+        let goals = victims.goals();
+        let classes: Vec<i64> = rows.iter().map(|&row| goals[row].class() as i64).collect();
+        let signs: Vec<f32> = rows.iter().map(|&row| goals[row].direction()).collect();
+        let Uploaded { clean, context, mask } = victims.upload(rows, device)?;
+        Ok(Self {
+            clean,
+            mask,
+            goals: GoalTensors {
+                context,
+                labels: Labels::new(classes, victims.classes(), device)?,
+                direction: Tensor::from_data(TensorData::new(signs, [rows.len()]), device),
+            },
+        })
+    }
+
+    fn batch(&self) -> Batch<'_, D, GoalTensors<C>> {
+        let batch = Batch::new(self.clean.clone(), &self.goals);
+        match &self.mask {
+            Some(mask) => batch.with_mask(mask.clone()),
+            None => batch,
+        }
+    }
+}
+
 /// Predictions of logits, read to the host.
-pub(super) fn read_predictions(logits: Tensor<2>) -> Vec<usize> {
+pub(crate) fn read_predictions(logits: Tensor<2>) -> Vec<usize> {
     let indices = logits.inner().argmax(1).into_data().convert::<i64>();
     indices.iter::<i64>().map(|index| index as usize).collect()
 }
@@ -134,68 +188,48 @@ fn read<const D: usize>(t: Tensor<D>) -> Vec<f32> {
     t.into_data().iter::<f32>().collect()
 }
 
-impl Victims<'_> {
-    fn width(&self) -> usize {
-        self.shape.iter().product()
-    }
-
-    /// The samples at `rows`, uploaded.
-    fn upload(&self, rows: &[usize], device: &Device) -> Result<(Tensor<4>, GoalTensors), ModelError> {
-        let width = self.width();
-        let mut pixels = Vec::with_capacity(rows.len() * width);
-        for &row in rows {
-            pixels.extend_from_slice(&self.pixels[row * width..(row + 1) * width]);
-        }
-        let [c, h, w] = self.shape;
-        let clean = Tensor::from_data(TensorData::new(pixels, [rows.len(), c, h, w]), device);
-        let classes: Vec<i64> = rows.iter().map(|&row| self.goals[row].class() as i64).collect();
-        let signs: Vec<f32> = rows.iter().map(|&row| self.goals[row].direction()).collect();
-        let labels = Labels::new(classes, self.classes, device)?;
-        let direction = Tensor::from_data(TensorData::new(signs, [rows.len()]), device);
-        Ok((clean, GoalTensors { labels, direction }))
-    }
-}
-
 /// Attacks one batch with a frozen model in eval mode. `rng(restart)` gives the start noise of a restart.
-pub(super) fn attack<R: Rng>(
-    model: &ImageClassifier,
+pub(crate) fn attack<const D: usize, V: Victims<D>, R: Rng>(
+    model: &V::Model,
+    victims: &V,
     perturbation: &Perturbation,
     restarts: usize,
-    victims: &Victims<'_>,
     mut rng: impl FnMut(usize) -> R,
     device: &Device,
     ledger: &mut Ledger,
-) -> anyhow::Result<Attacked> {
-    let n = victims.goals.len();
+) -> Result<Attacked> {
+    let n = victims.goals().len();
+    let values = victims.clean_values();
     let mut best = Best {
-        width: victims.width(),
-        images: victims.pixels.to_vec(),
+        width: values.len() / n.max(1),
+        values,
         losses: vec![f32::NEG_INFINITY; n],
         success: vec![false; n],
     };
     let watched = Watched {
+        victims,
         model,
         seen: RefCell::new(Vec::new()),
     };
 
-    // The clean images first: those that are already there need no attack.
+    // The clean samples first: those that are already there need no attack.
     let all: Vec<usize> = (0..n).collect();
-    let (clean, goals) = victims.upload(&all, device)?;
-    ledger.forward(|| watched.loss(clean.clone(), &goals));
-    best.record(&all, clean, &watched.seen.borrow(), victims.goals);
+    let there = Rows::upload(victims, &all, device)?;
+    ledger.forward(|| watched.loss(there.clean.clone(), &there.goals));
+    best.record(&all, there.clean, &watched.seen.borrow(), victims.goals());
 
     for restart in 0..restarts {
         let mut rows: Vec<usize> = (0..n).filter(|&row| !best.success[row]).collect();
         if rows.is_empty() {
             break;
         }
-        let (mut clean, mut goals) = victims.upload(&rows, device)?;
-        let mut delta = perturbation.start(&Batch::new(clean.clone(), &goals), &mut rng(restart));
+        let mut there = Rows::upload(victims, &rows, device)?;
+        let mut delta = perturbation.start(&there.batch(), &mut rng(restart));
         let mut momentum = None;
         for _ in 0..perturbation.steps() {
-            let input = clean.clone() + delta.clone();
-            let pass = ledger.input_gradient(&watched, input.clone(), &goals)?;
-            let met = best.record(&rows, input, &watched.seen.borrow(), victims.goals);
+            let input = there.clean.clone() + delta.clone();
+            let pass = ledger.input_gradient(&watched, input.clone(), &there.goals)?;
+            let met = best.record(&rows, input, &watched.seen.borrow(), victims.goals());
             let mut gradient = pass.gradient;
             if met > 0 {
                 let kept: Vec<usize> = (0..rows.len()).filter(|&i| !best.success[rows[i]]).collect();
@@ -205,37 +239,43 @@ pub(super) fn attack<R: Rng>(
                 }
                 let kept: Vec<i64> = kept.iter().map(|&i| i as i64).collect();
                 let chosen = Tensor::<1, Int>::from_data(TensorData::new(kept, [rows.len()]), device);
-                (clean, goals) = victims.upload(&rows, device)?;
+                there = Rows::upload(victims, &rows, device)?;
                 delta = delta.select(0, chosen.clone());
                 gradient = gradient.select(0, chosen.clone());
-                momentum = momentum.map(|m: Tensor<4>| m.select(0, chosen));
+                momentum = momentum.map(|m: Tensor<D>| m.select(0, chosen));
             }
-            delta = perturbation.step(&Batch::new(clean.clone(), &goals), delta, gradient, &mut momentum);
+            delta = perturbation.step(&there.batch(), delta, gradient, &mut momentum);
         }
         if rows.is_empty() {
             continue;
         }
-        let input = perturbation.apply(&Batch::new(clean, &goals), delta);
-        ledger.forward(|| watched.loss(input.clone(), &goals));
-        best.record(&rows, input, &watched.seen.borrow(), victims.goals);
+        let input = perturbation.apply(&there.batch(), delta);
+        ledger.forward(|| watched.loss(input.clone(), &there.goals));
+        best.record(&rows, input, &watched.seen.borrow(), victims.goals());
     }
     Ok(Attacked {
-        images: best.images,
+        kept: best.values,
         success: best.success,
     })
 }
 
-/// The strongest image of each sample so far.
+/// The strongest input of each sample so far.
 struct Best {
     width: usize,
-    images: Vec<f32>,
+    values: Vec<f32>,
     losses: Vec<f32>,
     success: Vec<bool>,
 }
 
 impl Best {
-    /// Keeps the images that meet their goal or have a higher loss than before; says how many newly met it.
-    fn record(&mut self, rows: &[usize], images: Tensor<4>, seen: &[(usize, f32)], goals: &[Goal]) -> usize {
+    /// Keeps the inputs that meet their goal or have a higher loss than before; says how many newly met it.
+    fn record<const D: usize>(
+        &mut self,
+        rows: &[usize],
+        inputs: Tensor<D>,
+        seen: &[(usize, f32)],
+        goals: &[Goal],
+    ) -> usize {
         let stronger = |i: usize, row: usize| {
             !self.success[row] && (goals[row].is_met(seen[i].0) || seen[i].1 > self.losses[row])
         };
@@ -243,12 +283,16 @@ impl Best {
         if kept.is_empty() {
             return 0;
         }
-        let values = read(images.inner());
+        let width = self.width;
+        let values = if width > 0 {
+            read(inputs.inner())
+        } else {
+            Vec::new()
+        };
         let mut met = 0;
         for i in kept {
             let row = rows[i];
-            self.images[row * self.width..(row + 1) * self.width]
-                .copy_from_slice(&values[i * self.width..(i + 1) * self.width]);
+            self.values[row * width..(row + 1) * width].copy_from_slice(&values[i * width..(i + 1) * width]);
             self.losses[row] = seen[i].1;
             if goals[row].is_met(seen[i].0) {
                 self.success[row] = true;

@@ -1,6 +1,6 @@
 //! Attacks on a whole set of images.
 
-use super::engine::{Victims, attack, read_predictions};
+use super::engine::{Uploaded, Victims, attack, read_predictions};
 use super::{AttackName, Goal, Target};
 use crate::streams::{Purpose, stream};
 use adv_core::{Ledger, Phase};
@@ -99,6 +99,49 @@ pub fn accuracy(
     Ok(right as f64 / set.len().max(1) as f64)
 }
 
+/// A batch of images under attack.
+struct Images<'a> {
+    shape: [usize; 3],
+    classes: usize,
+    pixels: &'a [f32],
+    goals: &'a [Goal],
+}
+
+impl Victims<4> for Images<'_> {
+    type Model = ImageClassifier;
+    type Context = ();
+
+    fn goals(&self) -> &[Goal] {
+        self.goals
+    }
+
+    fn classes(&self) -> usize {
+        self.classes
+    }
+
+    fn upload(&self, rows: &[usize], device: &Device) -> Result<Uploaded<4, ()>> {
+        let [c, h, w] = self.shape;
+        let width = c * h * w;
+        let mut pixels = Vec::with_capacity(rows.len() * width);
+        for &row in rows {
+            pixels.extend_from_slice(&self.pixels[row * width..(row + 1) * width]);
+        }
+        Ok(Uploaded {
+            clean: Tensor::from_data(TensorData::new(pixels, [rows.len(), c, h, w]), device),
+            context: (),
+            mask: None,
+        })
+    }
+
+    fn logits(&self, model: &ImageClassifier, input: Tensor<4>, _: &()) -> Tensor<2> {
+        model.logits(input)
+    }
+
+    fn clean_values(&self) -> Vec<f32> {
+        self.pixels.to_vec()
+    }
+}
+
 /// How to attack a set.
 #[derive(Debug, Clone, Copy)]
 pub struct AttackPlan {
@@ -138,7 +181,7 @@ pub fn evaluate(
     for (index, rows) in batches(set.len()).enumerate() {
         progress(rows.start)?;
         let pixels = set.pixels(&rows.clone().collect::<Vec<_>>());
-        let victims = Victims {
+        let victims = Images {
             shape: set.shape(),
             classes: set.classes().len(),
             pixels: &pixels,
@@ -153,16 +196,16 @@ pub fn evaluate(
         };
         let attacked = attack(
             model,
+            &victims,
             &perturbation,
             plan.name.restarts,
-            &victims,
             rng,
             device,
             ledger,
         )
         .with_context(|| format!("attack {} on images {rows:?}", plan.name))?;
         report.success.extend(attacked.success);
-        report.images.extend(attacked.images);
+        report.images.extend(attacked.kept);
     }
     progress(set.len())?;
     Ok(report)

@@ -4,6 +4,7 @@ mod engine;
 mod evaluate;
 
 pub use engine::{Goal, Target, UnknownTarget};
+pub(crate) use engine::{Uploaded, Victims, attack, read_predictions};
 pub use evaluate::{AttackPlan, AttackReport, accuracy, evaluate, predict_pixels, predictions};
 
 use adv_core::{ParamError, Perturbation, RangePolicy, Start, ValueRange};
@@ -117,18 +118,23 @@ impl fmt::Display for AttackName {
 impl AttackName {
     /// The perturbation, for pixels in [0, 1]. Without a `step`, K steps go 2.5 radii far in all.
     pub fn perturbation(&self, eps: f64, step: Option<f64>) -> Result<Perturbation, ParamError> {
+        let unranged = self.unranged(eps, step)?;
+        Ok(unranged.with_range(ValueRange::UNIT, RangePolicy::EachStep))
+    }
+
+    /// The same for a tensor without a range of legal values.
+    pub fn unranged(&self, eps: f64, step: Option<f64>) -> Result<Perturbation, ParamError> {
         let step = step.unwrap_or(match self.kind {
             AttackKind::Fgsm | AttackKind::Fgm => eps,
             _ => (2.5 * eps / self.steps as f64).min(eps),
         });
-        let perturbation = match self.kind {
-            AttackKind::Fgsm => Perturbation::fgsm(eps)?,
-            AttackKind::Fgm => Perturbation::fgm(eps)?,
-            AttackKind::Pgd => Perturbation::pgd(eps, step, self.steps)?.with_start(Start::InBall)?,
-            AttackKind::PgdL2 => Perturbation::pgd_l2(eps, step, self.steps)?.with_start(Start::InBall)?,
-            AttackKind::MiFgsm => Perturbation::mi_fgsm(eps, step, self.steps, 1.0)?,
-        };
-        Ok(perturbation.with_range(ValueRange::UNIT, RangePolicy::EachStep))
+        match self.kind {
+            AttackKind::Fgsm => Perturbation::fgsm(eps),
+            AttackKind::Fgm => Perturbation::fgm(eps),
+            AttackKind::Pgd => Perturbation::pgd(eps, step, self.steps)?.with_start(Start::InBall),
+            AttackKind::PgdL2 => Perturbation::pgd_l2(eps, step, self.steps)?.with_start(Start::InBall),
+            AttackKind::MiFgsm => Perturbation::mi_fgsm(eps, step, self.steps, 1.0),
+        }
     }
 }
 

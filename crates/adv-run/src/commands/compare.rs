@@ -1,23 +1,22 @@
 //! `adv compare`: several methods under an equal budget.
 
+use super::compare_page::page;
 use super::{Done, show};
 use crate::cli::CompareArgs;
-use crate::report::{CompareReport, MethodResult, Proportion, Table, render_comparison};
+use crate::files;
+use crate::image::load_data;
 use crate::result::RunResult;
-use crate::run::{Outcome, create_folder, execute, load_data};
-use crate::spec::{MethodName, RunSpec, Settings};
+use crate::run::{Outcome, create_folder, execute};
+use crate::spec::{ImageSpec, MethodName, RunSpec, Settings};
 use crate::trainer::Files;
 use crate::usage::UsageError;
-use crate::{files, report_of};
-use adv_models::ImageClassifier;
 use anyhow::{Context, Result};
-use burn::module::Module;
 use std::sync::atomic::AtomicBool;
 
 /// A method with its label in the tables.
-struct Entry {
-    label: String,
-    spec: RunSpec,
+pub(super) struct Entry {
+    pub(super) label: String,
+    pub(super) spec: ImageSpec,
 }
 
 pub(super) fn run(args: CompareArgs, line: &str, stop: &AtomicBool) -> Result<Done> {
@@ -44,10 +43,10 @@ pub(super) fn run(args: CompareArgs, line: &str, stop: &AtomicBool) -> Result<Do
         let files = if known.holds_run() {
             same_run(known, entry)?
         } else {
-            create_folder(&folder, &entry.spec)?
+            create_folder(&folder, &whole(entry))?
         };
         if !files.result().exists() {
-            match execute(&entry.spec, &files, line, stop)? {
+            match execute(&whole(entry), &files, line, stop)? {
                 Outcome::Finished(_) => {}
                 Outcome::Interrupted => {
                     eprintln!("stopped; the same command goes on where it was");
@@ -82,43 +81,53 @@ pub(super) fn run(args: CompareArgs, line: &str, stop: &AtomicBool) -> Result<Do
     Ok(Done::Complete)
 }
 
+fn whole(entry: &Entry) -> RunSpec {
+    RunSpec::Image(Box::new(entry.spec.clone()))
+}
+
 fn entries(args: &CompareArgs) -> Result<Vec<Entry>> {
     let base = match &args.spec {
         Some(path) => args
             .settings
             .clone()
-            .over(Settings::read(path).map_err(|error| UsageError(format!("{error:#}")))?),
+            .over(Settings::read(path).map_err(|error| UsageError(format!("{error:#}")))?)?,
         None => args.settings.clone(),
     };
+    if base.is_on_text() {
+        return Err(
+            UsageError("adv compare is for images: run adv train for each method on text".into()).into(),
+        );
+    }
+    let usual = ImageSpec::resolve(base.clone())?;
     // Of the network only the share of its first layer matters here; it needs no data but their shape.
     let share = match args.calls {
-        Some(_) => first_layer_share(&RunSpec::resolve(base.clone())?)?,
+        Some(_) => first_layer_share(&usual)?,
         None => 0.0,
     };
     // One evaluation for all, also for a method that trains under another norm.
-    let evaluation = RunSpec::resolve(base.clone())?.evaluation;
+    let evaluation = usual.evaluation;
     let names = evaluation.attacks.iter().map(ToString::to_string).collect();
     let base = Settings {
         attack: Some(names),
-        eval_eps: Some(evaluation.eps),
+        eval_eps: Some(vec![evaluation.eps]),
         ..base
     };
     args.methods
         .iter()
         .map(|label| {
             let method = parse_label(label)?;
-            let mut spec = RunSpec::resolve(method.over(base.clone()))?;
-            let cost = spec.expected_cost()?;
+            let mut spec = ImageSpec::resolve(method.over(base.clone())?)?;
+            let cost = spec.training.expected_cost()?;
             let epochs = match args.calls {
                 Some(calls) => calls / cost.gradient_calls(share),
                 // A mini-batch of FreeAT is worth m updates.
-                None => spec.epochs / cost.updates as f64,
+                None => spec.training.epochs / cost.updates as f64,
             };
             let settings = Settings {
                 epochs: Some(epochs),
                 ..spec.settings
             };
-            spec = RunSpec::resolve(settings)?;
+            spec = ImageSpec::resolve(settings)?;
             Ok(Entry {
                 label: label.clone(),
                 spec,
@@ -127,14 +136,14 @@ fn entries(args: &CompareArgs) -> Result<Vec<Entry>> {
         .collect()
 }
 
-fn first_layer_share(spec: &RunSpec) -> Result<f64> {
+fn first_layer_share(spec: &ImageSpec) -> Result<f64> {
     let data = load_data(spec)?.train;
     let model = adv_models::build(
         spec.model,
         data.shape(),
         data.classes().len(),
         0,
-        &spec.device.open()?,
+        &spec.training.device.open()?,
     )?;
     Ok(model.first_layer_share())
 }
@@ -189,7 +198,7 @@ fn parse_label(label: &str) -> Result<Settings, UsageError> {
 /// The folder of a run of an earlier comparison, if it was the same run.
 fn same_run(files: Files, entry: &Entry) -> Result<Files> {
     let there = RunSpec::resolve(Settings::read(&files.spec())?)?;
-    if there == entry.spec {
+    if there == whole(entry) {
         return Ok(files);
     }
     Err(UsageError(format!(
@@ -205,124 +214,14 @@ fn read_result(files: &Files) -> Result<RunResult> {
     serde_json::from_str(&text).with_context(|| format!("in {}", path.display()))
 }
 
-fn budget(args: &CompareArgs, entries: &[Entry]) -> String {
+pub(super) fn budget(args: &CompareArgs, entries: &[Entry]) -> String {
     match args.calls {
         Some(calls) => format!("{calls} gradient calls per mini-batch of the data set"),
         None => {
-            let epochs = entries.iter().map(|e| e.spec.epochs).fold(0.0, f64::max);
+            let epochs = entries.iter().map(|e| e.spec.training.epochs).fold(0.0, f64::max);
             format!("{epochs} passes over the data, replays counted")
         }
     }
-}
-
-fn page(args: &CompareArgs, entries: &[Entry], results: &[RunResult], line: &str) -> Result<String> {
-    let count = |share: f64, n: usize| Proportion::new((share * n as f64).round() as u64, n as u64);
-    let mut methods = Vec::new();
-    for (entry, result) in entries.iter().zip(results) {
-        let worst = result.attacks.values().copied().fold(1.0, f64::min);
-        methods.push(MethodResult {
-            name: entry.label.clone(),
-            epochs: result.epochs,
-            gradient_calls: result.ledger.gradient_calls,
-            seconds: result.seconds,
-            clean: count(result.clean_accuracy, result.clean_n)?,
-            robust: count(worst, result.attack_n)?,
-            checkpoint: result.weights.clone(),
-        });
-    }
-    let first = &entries.first().context("no method to compare")?.spec;
-    let report = CompareReport {
-        title: format!("Adversarial training on {}", first.dataset),
-        subtitle: format!("{}, seed {}, device {}", first.model, first.seed, first.device),
-        budget: budget(args, entries),
-        attack: format!(
-            "the strongest of {} at eps {:.4}",
-            first
-                .evaluation
-                .attacks
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join(", "),
-            first.evaluation.eps
-        ),
-        warnings: entries
-            .iter()
-            .zip(results)
-            .flat_map(|(entry, result)| {
-                result
-                    .warnings
-                    .iter()
-                    .map(move |text| format!("{}: {text}", entry.label))
-            })
-            .collect(),
-        methods,
-        tables: vec![attack_table(entries, results)],
-        gradients: gradient_maps(args, entries, results)?,
-        spec_toml: toml::to_string_pretty(&first.settings)?,
-        environment: report_of::environment(line),
-        notes: vec![
-            "Gradient calls and seconds are those of training: validation and checkpoints are not in them."
-                .into(),
-        ],
-    };
-    Ok(render_comparison(&report)?)
-}
-
-fn attack_table(entries: &[Entry], results: &[RunResult]) -> Table {
-    let attacks: Vec<&String> = results
-        .first()
-        .map(|r| r.attacks.keys().collect())
-        .unwrap_or_default();
-    let mut columns = vec![("method".to_string(), false), ("clean".to_string(), true)];
-    columns.extend(attacks.iter().map(|name| (name.to_string(), true)));
-    let percent = |share: f64| format!("{:.1}", 100.0 * share);
-    let rows = entries.iter().zip(results).map(|(entry, result)| {
-        let mut row = vec![entry.label.clone(), percent(result.clean_accuracy)];
-        row.extend(
-            attacks
-                .iter()
-                .map(|name| result.attacks.get(*name).map_or("-".into(), |a| percent(*a))),
-        );
-        row
-    });
-    Table {
-        caption: "Accuracy in percent, by attack".into(),
-        columns,
-        rows: rows.collect(),
-    }
-}
-
-/// Input gradients of the standard network and of the most robust one, side by side.
-fn gradient_maps(
-    args: &CompareArgs,
-    entries: &[Entry],
-    results: &[RunResult],
-) -> Result<Vec<crate::report::GradientRow>> {
-    let robust = |result: &RunResult| result.attacks.values().copied().fold(1.0, f64::min);
-    let standard = entries
-        .iter()
-        .position(|entry| entry.spec.method.name == MethodName::Standard);
-    let best = (0..results.len()).max_by(|a, b| robust(&results[*a]).total_cmp(&robust(&results[*b])));
-    let mut chosen: Vec<usize> = standard.into_iter().chain(best).collect();
-    chosen.dedup();
-
-    let first = &entries[0].spec;
-    let (test, device) = (load_data(first)?.test, first.device.open()?);
-    let mut models: Vec<(String, ImageClassifier)> = Vec::new();
-    for index in chosen {
-        let (entry, files) = (
-            &entries[index],
-            Files {
-                folder: args.out.join(&entries[index].label),
-            },
-        );
-        let model = adv_models::build(entry.spec.model, test.shape(), test.classes().len(), 0, &device)?;
-        models.push((entry.label.clone(), model.load_weights(files.last())?.valid()));
-    }
-    let models: Vec<(String, &ImageClassifier)> =
-        models.iter().map(|(name, model)| (name.clone(), model)).collect();
-    report_of::gradient_rows(&test, &models, &device)
 }
 
 #[cfg(test)]

@@ -3,12 +3,14 @@
 use super::show;
 use crate::attack::AttackReport;
 use crate::cli::EvalArgs;
-use crate::run::{Measured, load_data, measure};
-use crate::spec::{EvalSpec, RunSpec, Settings};
+use crate::image::{Measured, load_data, measure};
+use crate::spec::{EvalSpec, ImageSpec, RunSpec, Settings, TextSpec};
+use crate::text;
 use crate::trainer::Files;
 use crate::usage::UsageError;
 use adv_core::{Ledger, Phase};
 use adv_data::ImageSet;
+use adv_models::text::{HeadKind, TextModel};
 use anyhow::{Context, Result};
 use burn::module::Module;
 use std::collections::BTreeMap;
@@ -22,17 +24,81 @@ pub(super) fn run(args: EvalArgs, stop: &AtomicBool) -> Result<()> {
         data_dir: args.data_dir.clone(),
         device: args.device,
         attack: args.attack.clone(),
-        eval_eps: args.eps,
+        eval_eps: args.eps.clone(),
         eval_step: args.step,
         n: args.n,
         ..Settings::default()
     };
-    let spec = RunSpec::resolve(given.over(settings))?;
-    let device = spec.device.open()?;
-    let test = load_data(&spec)?.test;
+    match RunSpec::resolve(given.over(settings)?)? {
+        RunSpec::Image(spec) => on_images(&args, &spec, &weights, stop),
+        RunSpec::Text(spec) => on_text(&args, &spec, stop),
+    }
+}
+
+/// A text model of a run on its test rows.
+fn on_text(args: &EvalArgs, spec: &TextSpec, stop: &AtomicBool) -> Result<()> {
+    let usage = |text: &str| Err(UsageError(text.into()).into());
+    let Some(folder) = &args.run else {
+        return usage("--weights is for images: name the folder of a run on text with --run");
+    };
+    if args.target.is_some() || args.save_examples.is_some() {
+        return usage("--target and --save-examples are for images");
+    }
+    let files = Files {
+        folder: folder.clone(),
+    };
+    let folder = if args.best {
+        files.best_model()
+    } else {
+        text::kept_model(spec, &files)
+    };
+    let device = spec.training.device.open()?;
+    let corpus = text::data::load(spec)?;
+    let plan = text::Plan::of_saved(spec, corpus.test.problem(), &folder)?;
+    if plan.head == HeadKind::MaskedLm {
+        return usage("a masked language model has no classes to be measured by: see its result.json");
+    }
+    let test = plan.sentences(&corpus.test, "test", &mut Vec::new())?;
+    let (model, _) = TextModel::from_folder(&folder, plan.head, 0, &device)?;
+    let mut spec = spec.clone();
+    spec.evaluation.seed = args.seed.unwrap_or(0);
+    let mut ledger = Ledger::new();
+    let measured = text::measure(&model.valid(), &plan, &test, &spec, &device, &mut ledger, stop)?;
+    let calls = ledger.total(Phase::Evaluation).input_backwards;
+    if args.json {
+        let json = serde_json::json!({
+            "weights": folder.display().to_string(),
+            "dataset": spec.source.name(),
+            "device": spec.training.device.to_string(),
+            "metrics": measured.metrics,
+            "clean_n": test.len(),
+            "attacks": measured.attacks,
+            "attack_n": measured.attacked,
+            "gradient_calls": calls,
+        });
+        println!("{json}");
+        return Ok(());
+    }
+    let row = |name: &String, value: f64, n: usize| vec![name.clone(), format!("{value:.4}"), n.to_string()];
+    let figures = measured.metrics.iter();
+    let mut rows: Vec<Vec<String>> = figures.map(|(name, v)| row(name, *v, test.len())).collect();
+    let attacks = measured.attacks.iter();
+    rows.extend(attacks.map(|(name, v)| row(name, *v, measured.attacked)));
+    let head = ["figure", "value", "rows"].map(String::from).to_vec();
+    println!("{}", show::table(head, rows));
+    println!(
+        "weights: {}; {calls} gradient calls; attacks on word embeddings, model in eval mode",
+        folder.display()
+    );
+    Ok(())
+}
+
+fn on_images(args: &EvalArgs, spec: &ImageSpec, weights: &Path, stop: &AtomicBool) -> Result<()> {
+    let device = spec.training.device.open()?;
+    let test = load_data(spec)?.test;
     let model = adv_models::build(spec.model, test.shape(), test.classes().len(), 0, &device)
         .map_err(|error| UsageError(format!("--model {}: {error}", spec.model)))?
-        .load_weights(&weights)?
+        .load_weights(weights)?
         .valid();
 
     let mut ledger = Ledger::new();
@@ -59,7 +125,7 @@ pub(super) fn run(args: EvalArgs, stop: &AtomicBool) -> Result<()> {
             "weights": weights.display().to_string(),
             "dataset": spec.dataset.to_string(),
             "model": spec.model.to_string(),
-            "device": spec.device.to_string(),
+            "device": spec.training.device.to_string(),
             "eps": spec.evaluation.eps,
             "target": args.target.map(|target| target.to_string()),
             "clean_accuracy": clean,
@@ -113,7 +179,12 @@ fn source(args: &EvalArgs) -> Result<(Settings, PathBuf)> {
         };
         let settings = Settings::read(&files.spec())
             .map_err(|error| UsageError(format!("--run {}: {error:#}", folder.display())))?;
-        let weights = if args.best { files.best() } else { files.last() };
+        let weights = match (settings.is_on_text(), args.best) {
+            (true, true) => files.best_model(),
+            (true, false) => files.last_model(),
+            (false, true) => files.best(),
+            (false, false) => files.last(),
+        };
         if !weights.exists() {
             let folder = folder.display();
             let mend = format!(

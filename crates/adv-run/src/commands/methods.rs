@@ -11,11 +11,13 @@ pub(super) fn run(args: &MethodsArgs) -> Result<()> {
     let mut rows = Vec::new();
     let mut json = serde_json::Map::new();
     for name in MethodName::ALL {
+        let task = (!name.is_for_images()).then(|| "synth-sentiment".to_string());
         let spec = RunSpec::resolve(Settings {
             method: Some(name),
+            task,
             ..Settings::default()
         })?;
-        let cost: PassCounts = spec.expected_cost()?.into();
+        let cost: PassCounts = spec.training().expected_cost()?.into();
         let about = name
             .to_possible_value()
             .and_then(|value| value.get_help().map(ToString::to_string));
@@ -40,7 +42,7 @@ pub(super) fn run(args: &MethodsArgs) -> Result<()> {
         "first layer\nforward",
         "first layer\nbackward",
         "updates",
-        "with its default numbers: steps 7, m 8 or 5, n 10, K 3",
+        "with the default numbers for images: steps 7, m 8 or 5, n 10, K 3",
     ];
     let mut shown = table(head.map(String::from).to_vec(), rows);
     if let Some(column) = shown.column_mut(7) {

@@ -1,8 +1,10 @@
 //! One file a word of the command line.
 
 mod compare;
+mod compare_page;
 mod eval;
 mod methods;
+mod predict;
 mod show;
 mod train;
 
@@ -31,6 +33,7 @@ pub fn run(command: Command, line: &str, stop: &AtomicBool) -> Result<Done> {
             }
             ended => ended.map(|()| Done::Complete),
         },
+        Command::Predict(args) => predict::run(&args).map(|()| Done::Complete),
         Command::Compare(args) => compare::run(args, line, stop),
         Command::Methods(args) => methods::run(&args).map(|()| Done::Complete),
     }

@@ -26,7 +26,14 @@ pub(super) fn results(rows: &[(String, &RunResult)]) -> Table {
         .collect();
     attacks.sort();
     attacks.dedup();
+    let mut metrics: Vec<&String> = rows.iter().flat_map(|(_, r)| r.metrics.keys()).collect();
+    metrics.sort();
+    metrics.dedup();
+    // Shown as clean, or a count.
+    metrics.retain(|name| !["accuracy", "advglue_n"].contains(&name.as_str()));
+    let cell = |value: Option<f64>| value.map_or("-".to_string(), |value| format!("{value:.4}"));
     let mut head = vec!["method".to_string(), "epochs".into(), "clean".into()];
+    head.extend(metrics.iter().map(|name| name.replace('_', " ")));
     head.extend(attacks.iter().map(|name| name.to_string()));
     head.extend(["gradient calls".into(), "seconds".into()]);
     let body = rows.iter().map(|(name, r)| {
@@ -36,13 +43,10 @@ pub(super) fn results(rows: &[(String, &RunResult)]) -> Table {
                 .trim_end_matches('0')
                 .trim_end_matches('.')
                 .into(),
-            format!("{:.4}", r.clean_accuracy),
+            cell(r.clean_accuracy),
         ];
-        row.extend(
-            attacks
-                .iter()
-                .map(|attack| r.attacks.get(*attack).map_or("-".into(), |a| format!("{a:.4}"))),
-        );
+        row.extend(metrics.iter().map(|name| cell(r.metrics.get(*name).copied())));
+        row.extend(attacks.iter().map(|name| cell(r.attacks.get(*name).copied())));
         row.extend([
             format!("{:.0}", r.ledger.gradient_calls),
             format!("{:.1}", r.seconds),

@@ -3,7 +3,7 @@
 use super::{Done, show};
 use crate::cli::TrainArgs;
 use crate::result::RunResult;
-use crate::run::{Finished, Outcome, create_folder, execute};
+use crate::run::{Outcome, create_folder, execute};
 use crate::spec::{MethodName, RunSpec, Settings};
 use crate::trainer::Files;
 use crate::usage::UsageError;
@@ -20,7 +20,7 @@ pub(super) fn run(args: TrainArgs, line: &str, stop: &AtomicBool) -> Result<Done
         Some(path) => args
             .settings
             .clone()
-            .over(Settings::read(path).map_err(|error| UsageError(format!("{error:#}")))?),
+            .over(Settings::read(path).map_err(|error| UsageError(format!("{error:#}")))?)?,
         None => args.settings.clone(),
     };
     // Numbers that were derived for another method may stand in a file whose method a flag replaces.
@@ -29,19 +29,20 @@ pub(super) fn run(args: TrainArgs, line: &str, stop: &AtomicBool) -> Result<Done
     } else {
         &settings
     };
-    let method = settings.method.unwrap_or(MethodName::Pgd);
-    let said = Settings {
-        method: Some(method),
-        ..said.clone()
-    };
-    if let Some(flag) = said.without_part() {
+    let on_text = settings.is_on_text();
+    let method = settings.method.unwrap_or(if on_text {
+        MethodName::FreeLb
+    } else {
+        MethodName::Pgd
+    });
+    if let Some(flag) = said.without_part(method, on_text) {
         return Err(UsageError(format!("{flag} has no part in {method}: leave it out")).into());
     }
     // The first thing a new user runs: the adversarial network beside the standard one shows what it is all about.
     let methods = if untouched {
         vec![MethodName::Standard, MethodName::Pgd]
     } else {
-        vec![settings.method.unwrap_or(MethodName::Pgd)]
+        vec![method]
     };
     let mut finished = Vec::new();
     for method in methods {
@@ -52,7 +53,7 @@ pub(super) fn run(args: TrainArgs, line: &str, stop: &AtomicBool) -> Result<Done
         let folder = args.out.clone().unwrap_or_else(|| unused_folder(&spec));
         let files = create_folder(&folder, &spec)?;
         match execute(&spec, &files, line, stop)? {
-            Outcome::Finished(done) => finished.push((files, done)),
+            Outcome::Finished(result) => finished.push((files, *result)),
             Outcome::Interrupted => return Ok(interrupted(&files)),
         }
     }
@@ -83,11 +84,11 @@ fn resume(folder: &Path, args: &TrainArgs, line: &str, stop: &AtomicBool) -> Res
             .with_context(|| format!("cannot read {}", files.result().display()))?;
         let result: RunResult =
             serde_json::from_str(&text).with_context(|| format!("in {}", files.result().display()))?;
-        return print_results(&[(result.method.clone(), &result)], &[files], args.json);
+        return print(&[(files, result)], args.json);
     }
     let spec = RunSpec::resolve(Settings::read(&files.spec())?)?;
     match execute(&spec, &files, line, stop)? {
-        Outcome::Finished(done) => print(&[(files, done)], args.json),
+        Outcome::Finished(result) => print(&[(files, *result)], args.json),
         Outcome::Interrupted => Ok(interrupted(&files)),
     }
 }
@@ -102,7 +103,13 @@ fn interrupted(files: &Files) -> Done {
 
 /// `runs/<dataset>-<method>-seed<seed>`, with a number behind it where that is taken.
 fn unused_folder(spec: &RunSpec) -> PathBuf {
-    let base = format!("{}-{}-seed{}", spec.dataset, spec.method.name, spec.seed);
+    let training = spec.training();
+    let base = format!(
+        "{}-{}-seed{}",
+        spec.subject(),
+        training.method.name,
+        training.seed
+    );
     let names = std::iter::once(base.clone()).chain((2..).map(|n| format!("{base}-{n}")));
     let mut folders = names.map(|name| Path::new("runs").join(name));
     // A folder with settings alone is left of a run that could not begin.
@@ -115,27 +122,28 @@ fn unused_folder(spec: &RunSpec) -> PathBuf {
     folders.find(|folder| !taken(folder)).unwrap_or_default()
 }
 
-fn print(finished: &[(Files, Box<Finished>)], json: bool) -> Result<Done> {
-    let rows: Vec<(String, &RunResult)> = finished
-        .iter()
-        .map(|(_, done)| (done.result.method.clone(), &done.result))
-        .collect();
-    let files: Vec<Files> = finished.iter().map(|(files, _)| files.clone()).collect();
-    print_results(&rows, &files, json)
-}
-
-fn print_results(rows: &[(String, &RunResult)], files: &[Files], json: bool) -> Result<Done> {
+fn print(finished: &[(Files, RunResult)], json: bool) -> Result<Done> {
     if json {
-        for (_, result) in rows {
+        for (_, result) in finished {
             println!("{}", serde_json::to_string(result)?);
         }
         return Ok(Done::Complete);
     }
-    println!("{}", show::results(rows));
-    println!("Accuracies of the last weights: clean on all test images, attacks on the first ones.");
-    for (files, (_, result)) in files.iter().zip(rows) {
+    let rows: Vec<(String, &RunResult)> = finished
+        .iter()
+        .map(|(_, result)| (result.method.clone(), result))
+        .collect();
+    println!("{}", show::results(&rows));
+    for (files, result) in finished {
+        println!(
+            "Accuracies of the {} weights: clean on all {} test samples, attacks on the first {}.",
+            result.weights, result.clean_n, result.attack_n
+        );
         for warning in &result.warnings {
             println!("warning: {warning}");
+        }
+        if !result.metrics.is_empty() {
+            println!("model: {}", files.folder.join(&result.weights).display());
         }
         println!("report: {}", files.report().display());
     }

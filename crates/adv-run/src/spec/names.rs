@@ -30,13 +30,27 @@ pub enum MethodName {
     #[value(name = "freelb")]
     #[serde(rename = "freelb")]
     FreeLb,
+    /// FreeLB with ten small steps and no bound (Li et al. 2021); on text.
+    #[value(name = "freelb++")]
+    #[serde(rename = "freelb++")]
+    FreeLbPlusPlus,
+    /// A penalty on the change of the outputs, against an ascent (Jiang et al. 2020).
+    Smart,
+    /// The same under plain noise (Aghajanyan et al. 2021).
+    R3f,
+    /// A penalty along the direction that changes the outputs most (Miyato et al. 2018).
+    Vat,
+    /// No perturbation: a masked language model on sentences without labels (Devlin et al. 2019); on text.
+    Mlm,
 }
 
 /// Which settings a method uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Uses {
-    /// A norm and a step size.
-    pub ball: bool,
+    /// `--eps-warmup` and `--begin-step`: all but training without perturbations.
+    pub perturbs: bool,
+    /// `--step`.
+    pub step: bool,
     /// `--steps`.
     pub steps: bool,
     /// `--m`.
@@ -45,15 +59,17 @@ pub struct Uses {
     pub n_inner: bool,
     /// `--noise`.
     pub noise: bool,
-    /// `--start`.
+    /// `--start`, and `--init-mag` on text.
     pub start: bool,
     /// `--clean-share` and `--ascent-mode`.
     pub clean_share: bool,
+    /// `--penalty`.
+    pub penalty: bool,
 }
 
 impl MethodName {
     /// All methods, in the order of the tables.
-    pub const ALL: [MethodName; 9] = [
+    pub const ALL: [MethodName; 14] = [
         MethodName::Standard,
         MethodName::Fgsm,
         MethodName::Fgm,
@@ -63,28 +79,43 @@ impl MethodName {
         MethodName::FreeAt,
         MethodName::Yopo,
         MethodName::FreeLb,
+        MethodName::FreeLbPlusPlus,
+        MethodName::Smart,
+        MethodName::R3f,
+        MethodName::Vat,
+        MethodName::Mlm,
     ];
 
-    /// Which settings the method uses.
-    pub fn uses(self) -> Uses {
+    /// Whether images can be trained with it.
+    pub fn is_for_images(self) -> bool {
+        !matches!(self, MethodName::FreeLbPlusPlus | MethodName::Mlm)
+    }
+
+    /// Which settings the method uses, on pixels or else on embeddings.
+    pub fn uses(self, pixels: bool) -> Uses {
         use MethodName::*;
+        let perturbs = !matches!(self, Standard | Mlm);
         Uses {
-            ball: self != Standard,
-            steps: matches!(self, Pgd | FreeLb),
+            perturbs,
+            step: perturbs && !matches!(self, R3f | Vat),
+            steps: matches!(self, Pgd | FreeLb | FreeLbPlusPlus | Smart | Vat),
             m: matches!(self, FreeAt | Yopo),
             n_inner: self == Yopo,
-            noise: self == NFgsm,
-            start: matches!(self, Pgd | FreeLb),
+            noise: matches!(self, NFgsm | Smart | R3f | Vat),
+            start: matches!(self, Pgd | FreeLb | FreeLbPlusPlus) || !pixels && matches!(self, FreeAt | Yopo),
             clean_share: matches!(self, Fgsm | Fgm | FgsmRs | NFgsm | Pgd),
+            penalty: matches!(self, Smart | R3f | Vat),
         }
     }
 
-    /// Whether the method exists under this norm.
-    pub fn allows(self, norm: NormName) -> bool {
+    /// Whether the method exists under this norm, on pixels or else on embeddings.
+    pub fn allows(self, norm: NormName, pixels: bool) -> bool {
+        use MethodName::*;
         match self {
-            MethodName::Standard | MethodName::Pgd | MethodName::FreeLb => true,
-            MethodName::Fgm => norm == NormName::L2,
-            _ => norm == NormName::Linf,
+            Standard | Mlm | Pgd | FreeLb | FreeLbPlusPlus | Smart | R3f => true,
+            Fgm | Vat => norm == NormName::L2,
+            Fgsm | FgsmRs | NFgsm => norm == NormName::Linf,
+            FreeAt | Yopo => !pixels || norm == NormName::Linf,
         }
     }
 
@@ -149,6 +180,66 @@ pub enum AscentModeName {
     Eval,
 }
 
+/// What a radius, a step and a start are measured over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AxesName {
+    /// Each sentence or pair by itself.
+    Sentence,
+    /// Each token by itself.
+    Token,
+    /// The whole mini-batch at once; with --place table, the whole word table.
+    Batch,
+}
+
+/// What is perturbed in a text model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PlaceName {
+    /// The output of the word embedding.
+    Words,
+    /// The sum of word, position and type embedding.
+    Sum,
+    /// The rows of the word table that occur.
+    Table,
+}
+
+/// What becomes of special tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SpecialName {
+    /// They are perturbed as all others.
+    Perturbed,
+    /// They stay as they are.
+    Kept,
+}
+
+/// Dropout masks in the passes of a mini-batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MasksName {
+    /// The same in all of them.
+    Replayed,
+    /// New in each.
+    Fresh,
+}
+
+/// Which weights a run is known by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeepName {
+    /// Those of the best validation.
+    Best,
+    /// Those of the last update.
+    Last,
+}
+
+impl fmt::Display for KeepName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_name(self, f)
+    }
+}
+
 /// The optimiser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -171,6 +262,8 @@ pub enum ScheduleName {
     Triangular,
     /// From the peak to zero along a cosine.
     Cosine,
+    /// From the peak to zero in a line.
+    Linear,
 }
 
 fn write_name(value: &impl ValueEnum, f: &mut fmt::Formatter<'_>) -> fmt::Result {

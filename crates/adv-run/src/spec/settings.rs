@@ -1,6 +1,9 @@
 //! What a user may set: one list for the command line and for TOML files.
 
-use super::{AscentModeName, FirstLayerName, MethodName, NormName, OptimiserName, ScheduleName, StartName};
+use super::{
+    AscentModeName, AxesName, FirstLayerName, KeepName, MasksName, MethodName, NormName, OptimiserName,
+    PlaceName, ScheduleName, SpecialName, StartName,
+};
 use crate::device::DeviceKind;
 use anyhow::{Context, Result};
 use clap::Args;
@@ -11,10 +14,10 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, Default, PartialEq, Args, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// How to train; `adv methods` lists them [default: pgd]
+    /// How to train; `adv methods` lists them [default: pgd; text: freelb]
     #[arg(long, value_name = "M")]
     pub method: Option<MethodName>,
-    /// digits (bundled), mnist, fashion-mnist or cifar10 [default: digits]
+    /// digits (bundled), mnist, fashion-mnist, cifar10, or the generated synth-sentiment [default: digits]
     #[arg(long, value_name = "D")]
     pub dataset: Option<String>,
     /// wong_cnn, madry_cnn, small_cnn, two_conv or mlp [default: by data set]
@@ -23,11 +26,14 @@ pub struct Settings {
     /// Passes over the training data, before replay; fractions are allowed [default: by data set]
     #[arg(long, value_name = "E")]
     pub epochs: Option<f64>,
-    /// Images per mini-batch [default: by data set]
+    /// Updates in all, instead of --epochs; on text
+    #[arg(long, value_name = "N", conflicts_with = "epochs")]
+    pub updates: Option<u64>,
+    /// Images or sentences per mini-batch [default: by data set; text: 32]
     #[arg(long, value_name = "B")]
     pub batch: Option<usize>,
     /// Seed of weights, order, noise and dropout [default: 0]
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub seed: Option<u64>,
     /// Where to compute [default: flex, the CPU]
     #[arg(long, value_name = "X")]
@@ -38,87 +44,166 @@ pub struct Settings {
     /// Begin with these weights (safetensors, PyTorch's names) instead of random ones
     #[arg(long, value_name = "F")]
     pub init: Option<PathBuf>,
-    /// Train on the first N images only
+    /// Train on the first N images or sentences only
     #[arg(long, value_name = "N")]
     pub take: Option<usize>,
     /// Training images held back to watch robustness and to choose the best checkpoint [default: by data set]
     #[arg(long, value_name = "N")]
     pub hold_out: Option<usize>,
 
-    /// The norm of the perturbation [default: linf; fgm: l2]
-    #[arg(long)]
+    /// A folder with a pretrained encoder (BERT, RoBERTa, ALBERT) in the layout of Hugging Face
+    #[arg(long, value_name = "DIR", help_heading = TEXT)]
+    pub model_dir: Option<PathBuf>,
+    /// What to learn: sst2, mrpc, rte, cola, stsb, sick-e, ... or synth-sentiment
+    #[arg(long, value_name = "T", help_heading = TEXT)]
+    pub task: Option<String>,
+    /// Instead of a task: a table to train on, .tsv, .csv or .jsonl, .gz allowed; with mlm also plain lines (.txt)
+    #[arg(long, value_name = "FILE", help_heading = TEXT)]
+    pub train_file: Option<PathBuf>,
+    /// A table to choose the best checkpoint by [default: a tenth of the training rows]
+    #[arg(long, value_name = "FILE", help_heading = TEXT)]
+    pub dev_file: Option<PathBuf>,
+    /// A table to test on [default: a tenth of the training rows]
+    #[arg(long, value_name = "FILE", help_heading = TEXT)]
+    pub test_file: Option<PathBuf>,
+    /// The columns of the tables: sentence,label or first,second,label [default: sentence,label]
+    #[arg(long, value_name = "A,B[,C]", value_delimiter = ',', help_heading = TEXT)]
+    pub columns: Option<Vec<String>>,
+    /// The labels of the tables are numbers to predict, not classes
+    #[arg(long, num_args = 0, default_missing_value = "true", help_heading = TEXT)]
+    pub scores: Option<bool>,
+    /// Tokens of a sentence or pair; longer ones are cut [default: 128]
+    #[arg(long, value_name = "N", help_heading = TEXT)]
+    pub max_length: Option<usize>,
+    /// What is perturbed: the word embeddings of the tokens, their sum with positions and types, or the rows of the word
+    /// table [default: words]
+    #[arg(long, help_heading = TEXT)]
+    pub place: Option<PlaceName>,
+    /// What a radius, a step and a start are measured over [default: sentence; smart: token]
+    #[arg(long, help_heading = TEXT)]
+    pub axes: Option<AxesName>,
+    /// Whether special tokens ([CLS], [SEP]) are perturbed too [default: perturbed]
+    #[arg(long, help_heading = TEXT)]
+    pub special_tokens: Option<SpecialName>,
+    /// Dropout masks in the passes of a mini-batch [default: replayed]
+    #[arg(long, help_heading = TEXT)]
+    pub masks: Option<MasksName>,
+    /// Length of the random start, shared out over the entries of a sentence as FreeLB does [default: 2 steps]
+    #[arg(long, value_parser = number, help_heading = TEXT)]
+    pub init_mag: Option<f64>,
+    /// Weight of the penalty of smart, r3f and vat [default: 1]
+    #[arg(long, value_parser = number, help_heading = TEXT)]
+    pub penalty: Option<f64>,
+    /// Layers that stay as they are, from the bottom; the embedding with them [default: none, nor the embedding]
+    #[arg(long, value_name = "N", help_heading = TEXT)]
+    pub freeze: Option<usize>,
+    /// Each layer learns at this share of the rate of the layer above it [default: 1]
+    #[arg(long, value_parser = number, help_heading = TEXT)]
+    pub layer_decay: Option<f64>,
+    /// Which weights are measured in the end and saved as the result [default: best]
+    #[arg(long, help_heading = TEXT)]
+    pub keep: Option<KeepName>,
+    /// AdvGLUE's dev.json, to be measured too [default: $ADV_DATA_DIR/advglue/dev.json, if it is there]
+    #[arg(long, value_name = "FILE", help_heading = TEXT)]
+    pub advglue: Option<PathBuf>,
+
+    /// The norm of the perturbation [default: linf; fgm and text: l2]
+    #[arg(long, help_heading = METHOD)]
     pub norm: Option<NormName>,
-    /// Radius in pixels of 0 to 1, such as 0.3 or 8/255 [default: by data set]
-    #[arg(long, value_parser = number)]
+    /// Radius: of pixels 0 to 1, such as 0.3 or 8/255; of embeddings in their own units [default: by data set; freelb on
+    /// text: none, the perturbation is not projected]
+    #[arg(long, value_parser = number, help_heading = METHOD)]
     pub eps: Option<f64>,
-    /// Step size in pixels [default: 2.5 eps / steps; fgsm, fgm, freeat: eps; fgsm-rs: 1.25 eps]
-    #[arg(long, value_parser = number)]
+    /// Step size [default: 2.5 eps / steps; fgsm, fgm, freeat: eps; fgsm-rs: 1.25 eps; freelb on text: 0.03]
+    #[arg(long, value_parser = number, help_heading = METHOD)]
     pub step: Option<f64>,
-    /// Steps of pgd, passes of freelb [default: 7; freelb: 3]
-    #[arg(long)]
+    /// Steps of pgd, passes of freelb [default: 7; freelb and text: 3]
+    #[arg(long, help_heading = METHOD)]
     pub steps: Option<usize>,
-    /// Replays of freeat, full passes of yopo [default: 8; yopo: 5]
-    #[arg(long)]
+    /// Replays of freeat, full passes of yopo [default: 8; yopo: 5; text: 3]
+    #[arg(long, help_heading = METHOD)]
     pub m: Option<usize>,
-    /// First-layer steps of yopo per full pass [default: 10]
-    #[arg(long)]
+    /// First-layer steps of yopo per full pass [default: 10; text: 2]
+    #[arg(long, help_heading = METHOD)]
     pub n_inner: Option<usize>,
     /// Which first-layer gradients yopo uses [default: paper]
-    #[arg(long)]
+    #[arg(long, help_heading = METHOD)]
     pub first_layer: Option<FirstLayerName>,
-    /// Noise of n-fgsm in radii [default: 2]
-    #[arg(long, value_parser = number)]
+    /// Noise of n-fgsm in radii [default: 2]; of smart and r3f in units of the embedding [default: 1e-5]; length at which vat looks
+    /// for its direction [default: 0.1]
+    #[arg(long, value_parser = number, help_heading = METHOD)]
     pub noise: Option<f64>,
-    /// Start of pgd and freelb [default: random]
-    #[arg(long)]
+    /// Start of pgd and freelb, on text also of freeat and yopo [default: random]
+    #[arg(long, help_heading = METHOD)]
     pub start: Option<StartName>,
     /// Share of the training, from its beginning, over which eps and step grow from 0 to their full size
     /// [default: 0; pgd on mnist: 0.3]
-    #[arg(long, value_parser = number)]
+    #[arg(long, value_parser = number, help_heading = METHOD)]
     pub eps_warmup: Option<f64>,
-    /// Share of the clean loss in fgsm, fgm, fgsm-rs, n-fgsm and pgd [default: 0]
-    #[arg(long, value_parser = number)]
+    /// Mini-batches of standard training before the method sets in [default: 0; text without --model-dir: 250]
+    #[arg(long, value_name = "N", help_heading = METHOD)]
+    pub begin_step: Option<u64>,
+    /// Share of the clean loss in fgsm, fgm, fgsm-rs, n-fgsm and pgd [default: 0; fgm on text: 0.5]
+    #[arg(long, value_parser = number, help_heading = METHOD)]
     pub clean_share: Option<f64>,
     /// Mode of the network during the ascent [default: train]
-    #[arg(long)]
+    #[arg(long, help_heading = METHOD)]
     pub ascent_mode: Option<AscentModeName>,
 
-    /// Optimiser [default: adam]
-    #[arg(long)]
+    /// Optimiser [default: adam; text: adamw]
+    #[arg(long, help_heading = OPTIMISER)]
     pub optimiser: Option<OptimiserName>,
-    /// Learning rate, at its peak [default: by data set]
-    #[arg(long, value_parser = number)]
+    /// Learning rate, at its peak [default: by data set; text: 5e-5, without --model-dir 3e-3]
+    #[arg(long, value_parser = number, help_heading = OPTIMISER)]
     pub lr: Option<f64>,
-    /// Learning-rate schedule over all updates [default: triangular]
-    #[arg(long)]
+    /// Learning-rate schedule over all updates [default: triangular; text: linear]
+    #[arg(long, help_heading = OPTIMISER)]
     pub schedule: Option<ScheduleName>,
+    /// Updates over which the rate grows from 0 to its peak; below 1, a share of all updates [default: 0; text: 0.06]
+    #[arg(long, value_parser = number, help_heading = OPTIMISER)]
+    pub warmup: Option<f64>,
     /// Momentum of sgd [default: 0.9]
-    #[arg(long, value_parser = number)]
+    #[arg(long, value_parser = number, help_heading = OPTIMISER)]
     pub momentum: Option<f64>,
-    /// Weight decay [default: 0]
-    #[arg(long, value_parser = number)]
+    /// Weight decay; on text not of biases and normalisations [default: 0; text: 0.01]
+    #[arg(long, value_parser = number, help_heading = OPTIMISER)]
     pub weight_decay: Option<f64>,
-    /// Largest global gradient norm; no clipping without it
-    #[arg(long, value_parser = number)]
+    /// Largest global gradient norm [default: no clipping; text: 1]
+    #[arg(long, value_parser = number, help_heading = OPTIMISER)]
     pub clip_norm: Option<f64>,
+    /// Mini-batches per update; their gradients are averaged [default: 1]
+    #[arg(long, value_name = "N", help_heading = OPTIMISER)]
+    pub accumulate: Option<u64>,
 
     /// Attack of the final evaluation, repeatable: fgsm, fgm, pgd-50-10 (steps, restarts), pgd-l2-20, mi-fgsm-10
-    /// [default: fgsm, pgd-20; under l2: fgm, pgd-l2-20]
-    #[arg(long, value_name = "A")]
+    /// [default: fgsm, pgd-20; under l2: fgm, pgd-l2-20; text: pgd-l2-10]
+    #[arg(long, value_name = "A", help_heading = EVALUATION)]
     pub attack: Option<Vec<String>>,
-    /// Radius of the evaluation [default: that of training]
-    #[arg(long, value_parser = number)]
-    pub eval_eps: Option<f64>,
+    /// Radius of the evaluation; on text several, separated by commas [default: that of training; text: 0.05,0.1,0.2,0.5,
+    /// without --model-dir 0.1,0.3,0.5,1]
+    #[arg(long, value_parser = number, value_delimiter = ',', help_heading = EVALUATION)]
+    pub eval_eps: Option<Vec<f64>>,
     /// Step size of the evaluation [default: 2.5 eps / steps]
-    #[arg(long, value_parser = number)]
+    #[arg(long, value_parser = number, help_heading = EVALUATION)]
     pub eval_step: Option<f64>,
-    /// Attack the first N test images [default: 1000]
-    #[arg(long, value_name = "N")]
+    /// Attack the first N test images or sentences [default: 1000; text: 500]
+    #[arg(long, value_name = "N", help_heading = EVALUATION)]
     pub n: Option<usize>,
+    /// Mini-batches between validations, beside those at epoch ends
+    #[arg(long, value_name = "N", help_heading = EVALUATION)]
+    pub validate_every: Option<u64>,
+    /// Stop after so many validations without a better one
+    #[arg(long, value_name = "N", help_heading = EVALUATION)]
+    pub patience: Option<u64>,
     /// Seconds between checkpoints, beside those at epoch ends; 0 writes one after every mini-batch [default: 20]
     #[arg(long, value_parser = number)]
     pub checkpoint_seconds: Option<f64>,
 }
+
+const TEXT: &str = "Text";
+const METHOD: &str = "Method";
+const OPTIMISER: &str = "Optimiser";
+const EVALUATION: &str = "Evaluation";
 
 impl Settings {
     /// Reads settings from a TOML file.
@@ -129,67 +214,81 @@ impl Settings {
     }
 
     /// These settings where set, else those of `base`.
-    pub fn over(self, base: Self) -> Self {
-        Self {
-            method: self.method.or(base.method),
-            dataset: self.dataset.or(base.dataset),
-            model: self.model.or(base.model),
-            epochs: self.epochs.or(base.epochs),
-            batch: self.batch.or(base.batch),
-            seed: self.seed.or(base.seed),
-            device: self.device.or(base.device),
-            data_dir: self.data_dir.or(base.data_dir),
-            init: self.init.or(base.init),
-            take: self.take.or(base.take),
-            hold_out: self.hold_out.or(base.hold_out),
-            norm: self.norm.or(base.norm),
-            eps: self.eps.or(base.eps),
-            step: self.step.or(base.step),
-            steps: self.steps.or(base.steps),
-            m: self.m.or(base.m),
-            n_inner: self.n_inner.or(base.n_inner),
-            first_layer: self.first_layer.or(base.first_layer),
-            noise: self.noise.or(base.noise),
-            start: self.start.or(base.start),
-            eps_warmup: self.eps_warmup.or(base.eps_warmup),
-            clean_share: self.clean_share.or(base.clean_share),
-            ascent_mode: self.ascent_mode.or(base.ascent_mode),
-            optimiser: self.optimiser.or(base.optimiser),
-            lr: self.lr.or(base.lr),
-            schedule: self.schedule.or(base.schedule),
-            momentum: self.momentum.or(base.momentum),
-            weight_decay: self.weight_decay.or(base.weight_decay),
-            clip_norm: self.clip_norm.or(base.clip_norm),
-            attack: self.attack.or(base.attack),
-            eval_eps: self.eval_eps.or(base.eval_eps),
-            eval_step: self.eval_step.or(base.eval_step),
-            n: self.n.or(base.n),
-            checkpoint_seconds: self.checkpoint_seconds.or(base.checkpoint_seconds),
-        }
+    pub fn over(self, base: Self) -> Result<Self> {
+        let mut merged = toml::Table::try_from(base)?;
+        merged.extend(toml::Table::try_from(self)?);
+        Ok(merged.try_into()?)
+    }
+
+    /// Whether they are about text: a model folder, a task or a table is named.
+    pub fn is_on_text(&self) -> bool {
+        self.model_dir.is_some()
+            || self.task.is_some()
+            || self.train_file.is_some()
+            || self.dataset.as_deref() == Some(super::text::SYNTHETIC)
+    }
+
+    /// A setting that was given and has a meaning on text only, by its flag.
+    pub(super) fn text_only(&self) -> Option<&'static str> {
+        first_given(&[
+            (self.updates.is_some(), "--updates"),
+            (self.dev_file.is_some(), "--dev-file"),
+            (self.test_file.is_some(), "--test-file"),
+            (self.columns.is_some(), "--columns"),
+            (self.scores.is_some(), "--scores"),
+            (self.max_length.is_some(), "--max-length"),
+            (self.place.is_some(), "--place"),
+            (self.axes.is_some(), "--axes"),
+            (self.special_tokens.is_some(), "--special-tokens"),
+            (self.masks.is_some(), "--masks"),
+            (self.init_mag.is_some(), "--init-mag"),
+            (self.freeze.is_some(), "--freeze"),
+            (self.layer_decay.is_some(), "--layer-decay"),
+            (self.keep.is_some(), "--keep"),
+            (self.advglue.is_some(), "--advglue"),
+        ])
+    }
+
+    /// A setting that was given and has a meaning on images only, by its flag.
+    pub(super) fn image_only(&self) -> Option<&'static str> {
+        first_given(&[
+            (self.model.is_some(), "--model"),
+            (self.init.is_some(), "--init"),
+            (self.hold_out.is_some(), "--hold-out"),
+        ])
+    }
+
+    /// A setting that was given and plays no part in this method, by its flag.
+    pub fn without_part(&self, method: MethodName, on_text: bool) -> Option<&'static str> {
+        let uses = method.uses(!on_text);
+        let unused = |given: bool, used: bool| given && !used;
+        first_given(&[
+            (unused(self.steps.is_some(), uses.steps), "--steps"),
+            (unused(self.m.is_some(), uses.m), "--m"),
+            (unused(self.n_inner.is_some(), uses.n_inner), "--n-inner"),
+            (unused(self.first_layer.is_some(), uses.n_inner), "--first-layer"),
+            (unused(self.noise.is_some(), uses.noise), "--noise"),
+            (unused(self.start.is_some(), uses.start), "--start"),
+            (unused(self.init_mag.is_some(), uses.start), "--init-mag"),
+            (
+                unused(self.clean_share.is_some(), uses.clean_share),
+                "--clean-share",
+            ),
+            (
+                unused(self.ascent_mode.is_some(), uses.clean_share),
+                "--ascent-mode",
+            ),
+            (unused(self.penalty.is_some(), uses.penalty), "--penalty"),
+            (unused(self.step.is_some(), uses.step), "--step"),
+            (unused(self.eps_warmup.is_some(), uses.perturbs), "--eps-warmup"),
+            (unused(self.begin_step.is_some(), uses.perturbs), "--begin-step"),
+        ])
     }
 }
 
-impl Settings {
-    /// A setting that was given and plays no part in the method that was given, by its flag.
-    pub fn without_part(&self) -> Option<&'static str> {
-        let uses = self.method?.uses();
-        let given = [
-            (self.steps.is_some(), uses.steps, "--steps"),
-            (self.m.is_some(), uses.m, "--m"),
-            (self.n_inner.is_some(), uses.n_inner, "--n-inner"),
-            (self.first_layer.is_some(), uses.n_inner, "--first-layer"),
-            (self.noise.is_some(), uses.noise, "--noise"),
-            (self.start.is_some(), uses.start, "--start"),
-            (self.clean_share.is_some(), uses.clean_share, "--clean-share"),
-            (self.ascent_mode.is_some(), uses.clean_share, "--ascent-mode"),
-            (self.step.is_some(), uses.ball, "--step"),
-            (self.eps_warmup.is_some(), uses.ball, "--eps-warmup"),
-        ];
-        given
-            .into_iter()
-            .find(|(given, used, _)| *given && !used)
-            .map(|(_, _, flag)| flag)
-    }
+/// The flag of the first that is true.
+fn first_given(flags: &[(bool, &'static str)]) -> Option<&'static str> {
+    flags.iter().find(|(given, _)| *given).map(|(_, flag)| *flag)
 }
 
 /// A finite number, or a fraction such as 8/255.
@@ -234,7 +333,7 @@ mod tests {
             epochs: Some(5.0),
             ..Settings::default()
         };
-        let merged = flags.over(file);
+        let merged = flags.over(file).expect("merged");
         assert_eq!(
             (merged.epochs, merged.method),
             (Some(5.0), Some(MethodName::FgsmRs))

@@ -17,6 +17,8 @@ use std::path::{Path, PathBuf};
 const CHECKPOINT: &str = "checkpoint.bpk";
 const LAST: &str = "last.safetensors";
 const BEST: &str = "best.safetensors";
+const LAST_MODEL: &str = "last";
+const BEST_MODEL: &str = "best";
 
 /// The files of a run folder.
 #[derive(Debug, Clone)]
@@ -48,6 +50,16 @@ impl Files {
     /// The resolved settings.
     pub fn spec(&self) -> PathBuf {
         self.file("spec.toml")
+    }
+
+    /// A text model of the last update, in the layout of Hugging Face.
+    pub fn last_model(&self) -> PathBuf {
+        self.file(LAST_MODEL)
+    }
+
+    /// A text model of the best validation, in the layout of Hugging Face.
+    pub fn best_model(&self) -> PathBuf {
+        self.file(BEST_MODEL)
     }
 
     /// The curves.
@@ -83,15 +95,23 @@ impl Files {
                 self.folder.display()
             );
         }
-        let entries = std::fs::read_dir(&self.folder);
-        for entry in entries.with_context(|| format!("cannot list {}", self.folder.display()))? {
-            let path = entry?.path();
-            if is_scratch(&path) {
-                std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
-            }
+        let folders = [self.folder.clone(), self.last_model(), self.best_model()];
+        for folder in folders.iter().filter(|folder| folder.is_dir()) {
+            clear(folder).with_context(|| format!("cannot clear up in {}", folder.display()))?;
         }
         Ok(lock)
     }
+}
+
+/// Removes what a killed process left half-written.
+fn clear(folder: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if is_scratch(&path) {
+            std::fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether a file of a run folder is one that an atomic write fills before it takes its final name.
@@ -141,6 +161,8 @@ struct Small {
     seconds: f64,
     last_robust: Option<f64>,
     best: Option<Best>,
+    #[serde(default)]
+    worse: u64,
     warnings: Vec<String>,
     training: PassCounts,
     evaluation: PassCounts,
@@ -189,6 +211,7 @@ pub(super) fn write<const D: usize, M: Module>(
         seconds: state.seconds,
         last_robust: state.last_robust,
         best: state.best,
+        worse: state.worse,
         warnings: state.warnings.clone(),
         training: state.ledger.total(Phase::Training).into(),
         evaluation: state.ledger.total(Phase::Evaluation).into(),
@@ -280,6 +303,7 @@ pub fn read<const D: usize, M: Module>(
         seconds: small.seconds,
         last_robust: small.last_robust,
         best: small.best,
+        worse: small.worse,
         warnings: small.warnings,
     })
 }
@@ -301,7 +325,7 @@ mod tests {
     use super::super::Validation;
     use super::*;
     use crate::optim::optimiser;
-    use crate::spec::OptimiserName;
+    use crate::spec::{OptimSpec, OptimiserName};
     use adv_models::{Architecture, ImageClassifier, Labels};
     use tempfile::TempDir;
 
@@ -310,7 +334,11 @@ mod tests {
     fn fresh(seed: u64) -> State {
         let device = Device::flex().autodiff();
         let model = adv_models::build(Architecture::Mlp, [1, 2, 2], 3, seed, &device).expect("a model");
-        TrainState::new(model, optimiser(OptimiserName::Adamw, 0.9, 0.01))
+        let spec = OptimSpec {
+            weight_decay: 0.01,
+            ..OptimSpec::constant(OptimiserName::Adamw, 0.01)
+        };
+        TrainState::new(model, optimiser(&spec))
     }
 
     fn images() -> Tensor<4> {
@@ -373,7 +401,7 @@ mod tests {
         // serde_json reads back wrongly without its feature `float_roundtrip`.
         for share in [7.0 / 60.0, 0.1 + 0.2, 1.0 / 3.0, 1.0 - f64::EPSILON / 2.0, 0.0] {
             let mut state = fresh(1);
-            let (clean, robust) = (share, share);
+            let (clean, robust) = (share, Some(share));
             state.keep_if_best(Validation { clean, robust });
             (state.last_robust, state.seconds) = (Some(share), share);
             let copy = reread(&state, &folder);

@@ -5,30 +5,32 @@ use crate::events::EventWriter;
 use crate::metrics_csv::MetricsCsv;
 use anyhow::{Context, Result};
 
-const COLUMNS: [&str; 5] = [
-    "epoch",
-    "loss",
-    "gradient_norm",
-    "clean_accuracy",
-    "robust_accuracy",
-];
+/// Columns of `metrics.csv`, for a clean figure of this name.
+fn columns(metric: &str) -> [String; 5] {
+    let clean = format!("clean_{metric}");
+    ["epoch", "loss", "gradient_norm", &clean, "robust_accuracy"].map(String::from)
+}
 
 /// Writes the curves of a run.
 pub struct Journal {
     csv: MetricsCsv,
     events: EventWriter,
+    clean: String,
 }
 
 impl Journal {
-    /// Begins the curves, or takes them up after mini-batch `done`.
-    pub fn open(files: &Files, done: u64) -> Result<Self> {
+    /// Begins the curves, or takes them up after mini-batch `done`. `metric`: what the clean figure of a validation is.
+    pub fn open(files: &Files, done: u64, metric: &str) -> Result<Self> {
+        let columns = columns(metric);
+        let columns = columns.each_ref().map(String::as_str);
         let csv = match done {
-            0 => MetricsCsv::create(&files.metrics(), &COLUMNS)?,
-            done => MetricsCsv::resume(&files.metrics(), &COLUMNS, done)?,
+            0 => MetricsCsv::create(&files.metrics(), &columns)?,
+            done => MetricsCsv::resume(&files.metrics(), &columns, done)?,
         };
         // Also at the very beginning: a run killed before its first checkpoint left events of steps that come again.
         let events = EventWriter::resume(&files.folder, done)?;
-        Ok(Self { csv, events })
+        let clean = format!("watch/clean_{metric}");
+        Ok(Self { csv, events, clean })
     }
 
     /// One mini-batch.
@@ -41,11 +43,9 @@ impl Journal {
     /// One validation.
     pub fn validation(&mut self, step: u64, epoch: f64, v: Validation) -> Result<()> {
         self.csv
-            .row(step, &[Some(epoch), None, None, Some(v.clean), Some(v.robust)])?;
-        let scalars = [
-            ("watch/clean_accuracy", v.clean as f32),
-            ("watch/robust_accuracy", v.robust as f32),
-        ];
+            .row(step, &[Some(epoch), None, None, Some(v.clean), v.robust])?;
+        let mut scalars = vec![(self.clean.as_str(), v.clean as f32)];
+        scalars.extend(v.robust.map(|robust| ("watch/robust_accuracy", robust as f32)));
         Ok(self.events.scalars(step, &scalars)?)
     }
 
@@ -61,9 +61,9 @@ impl Journal {
 pub struct History {
     /// Training loss.
     pub loss: Vec<(f64, f64)>,
-    /// Clean accuracy on the watched images.
+    /// The clean figure on the watched samples.
     pub clean: Vec<(f64, f64)>,
-    /// Robust accuracy on the watched images.
+    /// Robust accuracy on them.
     pub robust: Vec<(f64, f64)>,
 }
 
@@ -102,10 +102,10 @@ mod tests {
         let files = Files {
             folder: folder.path().into(),
         };
-        let mut journal = Journal::open(&files, 0).expect("begun");
+        let mut journal = Journal::open(&files, 0, "accuracy").expect("begun");
         let validation = Validation {
             clean: 0.75,
-            robust: 0.5,
+            robust: Some(0.5),
         };
         journal.batch(1, 0.5, 2.25, None).expect("written");
         journal.batch(2, 1.0, 1.0 / 3.0, Some(0.1)).expect("written");
@@ -119,7 +119,7 @@ mod tests {
         };
         assert_eq!(History::read(&files).expect("read"), expected);
 
-        drop(Journal::open(&files, 2).expect("resumed"));
+        drop(Journal::open(&files, 2, "accuracy").expect("resumed"));
         let mut shorter = expected;
         shorter.loss.pop();
         assert_eq!(History::read(&files).expect("read"), shorter);

@@ -4,22 +4,21 @@ mod checkpoint;
 mod journal;
 mod state;
 mod task;
+mod updates;
 
 pub use checkpoint::{CheckpointError, Files, read as read_checkpoint};
 pub use journal::{History, Journal};
 pub use state::{Best, TrainState};
-pub use task::{Host, ImageTask, Sample, Task, Validation};
+pub use task::{Host, ImageTask, Kept, Sample, Task, Validation};
 
-use crate::optim::{radius_share, rate_share};
 use crate::progress::Progress;
-use crate::spec::OptimSpec;
-use crate::streams::{Purpose, derived_seed, stream};
-use adv_core::gradients::{MaxNorm, clip_global_norm};
-use adv_core::{Batch, Phase, TrainingMethod};
+use crate::spec::Training;
+use adv_core::{Batch, TrainingMethod};
 use adv_data::{BatchPlan, Prefetch};
 use anyhow::{Context, Result, bail};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use updates::Updates;
 
 /// What the loop needs beside task, method and state.
 pub struct LoopPlan<'a> {
@@ -27,22 +26,57 @@ pub struct LoopPlan<'a> {
     pub batches: BatchPlan,
     /// Mini-batches in all, before replay.
     pub total: u64,
-    /// Seed of noise and dropout.
-    pub seed: u64,
-    /// Share of the mini-batches over which the radius grows from 0.
-    pub radius_warmup: f64,
-    /// The optimiser's rate, schedule and clipping.
-    pub optim: OptimSpec,
+    /// How it is trained.
+    pub training: &'a Training,
     /// The files of the run.
     pub files: &'a Files,
-    /// Time between checkpoints, beside those at epoch ends.
-    pub checkpoint_every: Duration,
-    /// Warn when the robust accuracy falls by more than 0.2 from one epoch to the next.
-    pub watch_overfitting: bool,
     /// What may help a network that learns nothing under this method.
     pub advice: &'a str,
     /// Set from outside to stop after the mini-batch at hand.
     pub stop: &'a AtomicBool,
+}
+
+impl<'a> LoopPlan<'a> {
+    /// The plan of a run over so many samples.
+    pub fn new(
+        batches: BatchPlan,
+        training: &'a Training,
+        files: &'a Files,
+        advice: &'a str,
+        stop: &'a AtomicBool,
+    ) -> Self {
+        Self {
+            total: training.mini_batches(batches.batches_per_epoch()),
+            batches,
+            training,
+            files,
+            advice,
+            stop,
+        }
+    }
+
+    fn per_epoch(&self) -> u64 {
+        self.batches.batches_per_epoch() as u64
+    }
+
+    /// Whether an epoch, or all of it, ends with this mini-batch.
+    fn epoch_ends(&self, batches: u64) -> bool {
+        batches.is_multiple_of(self.per_epoch()) || batches == self.total
+    }
+
+    /// Updates in all. The last mini-batches of an epoch make an update even if they are fewer.
+    fn updates(&self, replays: u64) -> u64 {
+        let (per_epoch, each) = (self.per_epoch(), self.training.optim.accumulate);
+        let whole = self.total / per_epoch * per_epoch.div_ceil(each);
+        (whole + (self.total % per_epoch).div_ceil(each)) * replays
+    }
+
+    /// Whether validations have not become better for as long as the user has patience.
+    fn gives_up<const D: usize, M>(&self, state: &TrainState<D, M>) -> bool {
+        self.training
+            .patience
+            .is_some_and(|patience| state.worse >= patience)
+    }
 }
 
 /// How the loop ended.
@@ -54,7 +88,7 @@ pub enum Ended {
     Interrupted,
 }
 
-/// Trains from where `state` stands to the end of the plan.
+/// Trains from where `state` stands to the end of the plan, or of the patience.
 pub fn train<const D: usize, T: Task<D>>(
     task: &T,
     method: &dyn TrainingMethod<D, T::Model>,
@@ -63,9 +97,8 @@ pub fn train<const D: usize, T: Task<D>>(
     journal: &mut Journal,
     progress: &mut dyn Progress,
 ) -> Result<Ended> {
-    let clip = plan.optim.clip_norm.map(MaxNorm::new).transpose()?;
-    let per_epoch = plan.batches.batches_per_epoch() as u64;
-    let updates_in_all = plan.total * method.replays() as u64;
+    let per_epoch = plan.per_epoch();
+    let every = Duration::from_secs_f64(plan.training.checkpoint_seconds);
     if state.batches > plan.total {
         bail!(
             "the checkpoint holds {} mini-batches, the spec asks for {}: was spec.toml changed?",
@@ -73,79 +106,51 @@ pub fn train<const D: usize, T: Task<D>>(
             plan.total
         );
     }
+    let mut updates = Updates::new(plan, method.replays())?;
     let mut saved = Instant::now();
 
     for host in prefetched(task, plan, state.batches)? {
+        if plan.gives_up(state) {
+            break;
+        }
         let begun = Instant::now();
-        let sample = task.upload(host?)?;
+        let sample = task.upload(&state.model, host?)?;
         let batch = Batch::new(sample.clean, &sample.targets);
         let batch = match sample.mask {
             Some(mask) => batch.with_mask(mask),
             None => batch,
         };
-        task.begin_batch(
-            &state.model,
-            derived_seed(plan.seed, Purpose::Dropout, state.batches),
-        );
-        state.ledger.begin_batch(Phase::Training);
-        state.carried.begin_batch();
-
-        let share = radius_share(plan.radius_warmup, state.batches, plan.total);
-        let smaller = (share < 1.0).then(|| method.scaled(share)).transpose()?;
-        let method = smaller.as_deref().unwrap_or(method);
-        let mut loss = 0.0;
-        let mut norm = None;
-        for _ in 0..method.replays() {
-            let mut noise = stream(plan.seed, Purpose::Noise, state.updates);
-            let update = method
-                .gradients(
-                    &state.model,
-                    &batch,
-                    &mut state.carried,
-                    &mut noise,
-                    &mut state.ledger,
-                )
-                .with_context(|| stopped_at(plan, state))?;
-            loss += update.mean_loss() / method.replays() as f64;
-            let gradients = match clip {
-                None => update.gradients,
-                Some(max) => {
-                    let (gradients, before) = clip_global_norm(update.gradients, &state.model, max);
-                    norm = Some(before);
-                    gradients
-                }
-            };
-            state
-                .ledger
-                .update(&gradients)
-                .with_context(|| stopped_at(plan, state))?;
-            let rate = plan.optim.lr * rate_share(plan.optim.schedule, state.updates, updates_in_all);
-            state.step(rate, gradients);
-        }
+        let (loss, norm) = updates
+            .learn(task, method, &batch, state)
+            .with_context(|| stopped_at(plan, state))?;
         state.batches += 1;
         state.seconds += begun.elapsed().as_secs_f64();
         progress.batch(state.batches, loss);
-        journal.batch(state.batches, state.batches as f64 / per_epoch as f64, loss, norm)?;
+        let epoch = state.batches as f64 / per_epoch as f64;
+        journal.batch(state.batches, epoch, loss, norm)?;
 
-        let epoch_ends = state.batches.is_multiple_of(per_epoch) || state.batches == plan.total;
-        let stop = plan.stop.load(Ordering::Relaxed);
-        let due = epoch_ends || stop || saved.elapsed() >= plan.checkpoint_every;
+        let epoch_ends = plan.epoch_ends(state.batches);
+        let every_so_many = plan.training.validate_every;
+        let validates = epoch_ends || every_so_many.is_some_and(|n| state.batches.is_multiple_of(n));
+        // Gradients that wait for more are no part of a checkpoint.
+        let stop = plan.stop.load(Ordering::Relaxed) && updates.is_done();
+        let due = epoch_ends || stop || updates.is_done() && saved.elapsed() >= every;
         // Nothing is kept of a model that is lost: the last checkpoint stays a good one.
-        if due && !state.is_finite() {
+        if (due || validates) && !state.is_finite() {
             bail!(
                 "weights are no longer finite; lower the learning rate, or clip with --clip-norm; {}",
                 stopped_at(plan, state)
             );
         }
-        if epoch_ends {
+        if validates {
             let validation = task
                 .validate(&state.model, &mut state.ledger)
                 .with_context(|| stopped_at(plan, state))?;
             watch(plan, state, validation, task.guess(), progress);
             if state.keep_if_best(validation) {
-                task.save(&state.model, &plan.files.best())?;
+                task.save(&state.model, plan.files, Kept::Best)?;
             }
-            journal.validation(state.batches, state.batches as f64 / per_epoch as f64, validation)?;
+            journal.validation(state.batches, epoch, validation)?;
             progress.epoch(state.batches, loss, validation);
         }
         if due {
@@ -157,14 +162,14 @@ pub fn train<const D: usize, T: Task<D>>(
             return Ok(Ended::Interrupted);
         }
     }
-    if state.batches < plan.total {
+    if state.batches < plan.total && !plan.gives_up(state) {
         bail!(
             "the data ended after mini-batch {} of {}",
             state.batches,
             plan.total
         );
     }
-    task.save(&state.model, &plan.files.last())?;
+    task.save(&state.model, plan.files, Kept::Last)?;
     Ok(Ended::Finished)
 }
 
@@ -180,9 +185,10 @@ fn prefetched<const D: usize, T: Task<D>>(
         let skip = if epoch == first.epoch { first.batch } else { 0 };
         batches.epoch(epoch).skip(skip)
     });
-    let prepare = task.prepare();
+    let mut prepare = task.prepare();
+    let numbered = (start..plan.total).zip(indices);
     Ok(Prefetch::new(
-        indices.take((plan.total - start) as usize).map(prepare),
+        numbered.map(move |(number, indices)| prepare(number, indices)),
     )?)
 }
 
@@ -207,10 +213,10 @@ fn watch<const D: usize, M>(
     plan: &LoopPlan<'_>,
     state: &mut TrainState<D, M>,
     now: Validation,
-    guess: f64,
+    guess: Option<f64>,
     progress: &mut dyn Progress,
 ) {
-    let before = state.last_robust.replace(now.robust);
+    let before = std::mem::replace(&mut state.last_robust, now.robust);
     let warnings = [
         stalled(plan, state.batches, now, guess),
         overfitted(plan, before, now),
@@ -224,24 +230,22 @@ fn watch<const D: usize, M>(
 }
 
 /// Said at the first epoch end past the middle of the training: before, a slow start or a growing radius may be all there is.
-fn stalled(plan: &LoopPlan<'_>, batches: u64, now: Validation, guess: f64) -> Option<String> {
-    let per_epoch = plan.batches.batches_per_epoch() as u64;
+fn stalled(plan: &LoopPlan<'_>, batches: u64, now: Validation, guess: Option<f64>) -> Option<String> {
     let middle = plan.total.div_ceil(2);
-    let first = batches >= middle && batches < middle + per_epoch;
-    (first && now.clean <= guess).then(|| {
-        format!(
-            "the network has learnt nothing yet: clean accuracy on the watched images is {:.3}, and always naming one class gives {guess:.3}. {}",
-            now.clean, plan.advice
-        )
-    })
+    let first = plan.epoch_ends(batches) && batches >= middle && batches < middle + plan.per_epoch();
+    let guess = guess.filter(|guess| first && now.clean <= *guess)?;
+    Some(format!(
+        "the network has learnt nothing yet: clean accuracy on the watched samples is {:.3}, and always naming one class gives {guess:.3}. {}",
+        now.clean, plan.advice
+    ))
 }
 
 /// Robust accuracy that falls by more than 0.2 (Wong et al. 2020, section 5.4).
 fn overfitted(plan: &LoopPlan<'_>, before: Option<f64>, now: Validation) -> Option<String> {
     const FALL: f64 = 0.2;
-    let before = before.filter(|before| plan.watch_overfitting && now.robust < before - FALL)?;
-    Some(format!(
-        "catastrophic overfitting: PGD accuracy on the watched images fell from {before:.3} to {:.3}; best.safetensors holds the best weights so far. A smaller --step, --method n-fgsm or pgd avoids it",
-        now.robust
+    let watched = plan.training.method.name.is_single_step();
+    let (before, now) = (before.filter(|_| watched)?, now.robust?);
+    (now < before - FALL).then(|| format!(
+        "catastrophic overfitting: PGD accuracy on the watched images fell from {before:.3} to {now:.3}; best.safetensors holds the best weights so far. A smaller --step, --method n-fgsm or pgd avoids it"
     ))
 }

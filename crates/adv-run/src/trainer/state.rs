@@ -3,6 +3,7 @@
 use super::Validation;
 use adv_core::{Carried, Ledger};
 use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,8 @@ pub struct TrainState<const D: usize, M> {
     pub last_robust: Option<f64>,
     /// The best validation so far.
     pub best: Option<Best>,
+    /// Validations since the best one.
+    pub worse: u64,
     /// Warnings that the report repeats.
     pub warnings: Vec<String>,
 }
@@ -53,6 +56,7 @@ impl<const D: usize, M: Module> TrainState<D, M> {
             seconds: 0.0,
             last_robust: None,
             best: None,
+            worse: 0,
             warnings: Vec::new(),
         }
     }
@@ -65,7 +69,7 @@ impl<const D: usize, M: Module> TrainState<D, M> {
     }
 
     /// One optimiser update.
-    pub fn step(&mut self, rate: f64, gradients: GradientsParams) {
+    pub fn step(&mut self, rate: impl Into<ModuleLearningRate>, gradients: GradientsParams) {
         let model = self.model.clone();
         self.model = self.optimiser.step(rate, model, gradients);
         self.updates += 1;
@@ -73,16 +77,20 @@ impl<const D: usize, M: Module> TrainState<D, M> {
 }
 
 impl<const D: usize, M> TrainState<D, M> {
-    /// Notes a validation; true if it is the best so far (robust accuracy first, then clean).
+    /// Notes a validation; true if it is the best so far (robust accuracy first, if it was measured, then clean).
     pub fn keep_if_best(&mut self, validation: Validation) -> bool {
-        let better = self.best.is_none_or(|best| {
-            (validation.robust, validation.clean) > (best.validation.robust, best.validation.clean)
-        });
+        let rank = |v: Validation| (v.robust.unwrap_or(0.0), v.clean);
+        let better = self
+            .best
+            .is_none_or(|best| rank(validation) > rank(best.validation));
         if better {
+            self.worse = 0;
             self.best = Some(Best {
                 batches: self.batches,
                 validation,
             });
+        } else {
+            self.worse += 1;
         }
         better
     }

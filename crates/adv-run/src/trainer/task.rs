@@ -1,14 +1,15 @@
 //! What is trained on what: the part of a run that the loop does not know.
 
+use super::Files;
 use crate::attack::{AttackPlan, accuracy, evaluate};
 use adv_core::{AscentMode, Ledger, Objective};
 use adv_data::{HostBatch, ImageSet};
 use adv_models::{ImageClassifier, Labels};
 use anyhow::Result;
 use burn::module::Module;
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
 
 /// A batch as the prefetch thread leaves it.
 pub type Host = HostBatch;
@@ -23,13 +24,22 @@ pub struct Sample<const D: usize, T> {
     pub mask: Option<Tensor<D>>,
 }
 
-/// Accuracies on the images that watch the training.
+/// What the samples say that watch the training.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Validation {
-    /// Share of clean samples that are right.
+    /// Accuracy on clean samples, or what else the task is measured by.
     pub clean: f64,
-    /// Share of attacked samples that are right.
-    pub robust: f64,
+    /// Share of attacked samples that are right, if they are attacked.
+    pub robust: Option<f64>,
+}
+
+/// Which weights are saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// Those of the best validation so far.
+    Best,
+    /// Those of the last update.
+    Last,
 }
 
 /// A model and its data.
@@ -39,23 +49,38 @@ pub trait Task<const D: usize> {
     /// A mini-batch in host memory.
     type Host: Send + 'static;
 
-    /// How a mini-batch is made from indices; runs on the prefetch thread.
-    fn prepare(&self) -> impl FnMut(Vec<usize>) -> Self::Host + Send + 'static;
+    /// How a mini-batch is made from its number and indices; runs on the prefetch thread.
+    fn prepare(&self) -> impl FnMut(u64, Vec<usize>) -> Self::Host + Send + 'static;
 
     /// A prepared mini-batch on the device.
-    fn upload(&self, host: Self::Host) -> Result<Sample<D, <Self::Model as Objective<D>>::Targets>>;
+    fn upload(
+        &self,
+        model: &Self::Model,
+        host: Self::Host,
+    ) -> Result<Sample<D, <Self::Model as Objective<D>>::Targets>>;
 
     /// Tells the model which mini-batch begins: dropout masks depend on this seed.
     fn begin_batch(&self, model: &Self::Model, seed: u64);
 
+    /// What the clean figure of a validation is.
+    fn metric(&self) -> &'static str {
+        "accuracy"
+    }
+
     /// Measures the model, booked as evaluation.
     fn validate(&self, model: &Self::Model, ledger: &mut Ledger) -> Result<Validation>;
 
-    /// The clean accuracy of a network that gives the same answer for every watched sample, at its best.
-    fn guess(&self) -> f64;
+    /// The clean accuracy of a network that gives the same answer for every watched sample, at its best; none where that says
+    /// nothing.
+    fn guess(&self) -> Option<f64>;
+
+    /// The rates of the parameters, for a rate of the run: all the same unless said otherwise.
+    fn rates(&self, _model: &Self::Model, rate: f64) -> ModuleLearningRate {
+        rate.into()
+    }
 
     /// Writes the weights, atomically.
-    fn save(&self, model: &Self::Model, path: &Path) -> Result<()>;
+    fn save(&self, model: &Self::Model, files: &Files, kept: Kept) -> Result<()>;
 }
 
 /// Images to be classified.
@@ -74,12 +99,12 @@ impl Task<4> for ImageTask {
     type Model = ImageClassifier;
     type Host = Host;
 
-    fn prepare(&self) -> impl FnMut(Vec<usize>) -> Host + Send + 'static {
+    fn prepare(&self) -> impl FnMut(u64, Vec<usize>) -> Host + Send + 'static {
         let train = self.train.clone();
-        move |indices| train.batch(indices)
+        move |_, indices| train.batch(indices)
     }
 
-    fn upload(&self, host: Host) -> Result<Sample<4, Labels>> {
+    fn upload(&self, _model: &ImageClassifier, host: Host) -> Result<Sample<4, Labels>> {
         let targets = Labels::new(
             host.labels.iter().copied(),
             self.train.classes().len(),
@@ -104,17 +129,22 @@ impl Task<4> for ImageTask {
             Ok(())
         })?
         .accuracy();
+        let robust = Some(robust);
         Ok(Validation { clean, robust })
     }
 
-    fn guess(&self) -> f64 {
+    fn guess(&self) -> Option<f64> {
         let labels = self.watch.labels(&(0..self.watch.len()).collect::<Vec<_>>());
         let count = |class: usize| labels.iter().filter(|&&label| label == class as i64).count();
         let commonest = (0..self.watch.classes().len()).map(count).max();
-        commonest.unwrap_or(0) as f64 / labels.len().max(1) as f64
+        Some(commonest.unwrap_or(0) as f64 / labels.len().max(1) as f64)
     }
 
-    fn save(&self, model: &ImageClassifier, path: &Path) -> Result<()> {
-        crate::files::write_atomically(path, &model.to_safetensors()?)
+    fn save(&self, model: &ImageClassifier, files: &Files, kept: Kept) -> Result<()> {
+        let path = match kept {
+            Kept::Best => files.best(),
+            Kept::Last => files.last(),
+        };
+        crate::files::write_atomically(&path, &model.to_safetensors()?)
     }
 }

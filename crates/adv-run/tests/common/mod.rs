@@ -54,7 +54,13 @@ pub fn result(folder: &Path) -> Value {
 
 /// Two run folders must hold the same weights, curves and result.
 pub fn same_run(expected: &Path, got: &Path, what: &str) {
-    for name in ["metrics.csv", "best.safetensors", "last.safetensors"] {
+    let weights = ["best.safetensors", "last.safetensors"];
+    let models = ["best/model.safetensors", "last/model.safetensors"];
+    let on_text = expected.join(models[0]).exists();
+    for name in ["metrics.csv"]
+        .iter()
+        .chain(if on_text { &models } else { &weights })
+    {
         assert!(
             bytes(expected.join(name)) == bytes(got.join(name)),
             "{what}: {name} differs"
@@ -79,9 +85,18 @@ pub fn names(folder: &Path) -> Vec<String> {
 
 /// The folder of real data sets, if the environment names one.
 pub fn data_dir() -> Option<PathBuf> {
-    let folder = std::env::var_os("ADV_DATA_DIR").map(PathBuf::from);
+    named("ADV_DATA_DIR")
+}
+
+/// A real pretrained encoder, if the environment names its folder.
+pub fn encoder() -> Option<PathBuf> {
+    named("ADV_MODEL_DIR").map(|folder| folder.join("all-MiniLM-L6-v2"))
+}
+
+fn named(variable: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os(variable).map(PathBuf::from);
     if folder.is_none() {
-        println!("skipped: set ADV_DATA_DIR");
+        println!("skipped: set {variable}");
     }
     folder
 }

@@ -1,0 +1,301 @@
+//! A run on text.
+
+use super::method::MethodSpec;
+use super::names::{
+    KeepName, MasksName, MethodName, OptimiserName, PlaceName, ScheduleName, SpecialName, StartName,
+};
+use super::settings::Settings;
+use super::training::{OptimSpec, Training, TrainingDefaults, first_broken};
+use crate::attack::AttackName;
+use crate::usage::UsageError;
+use adv_data::text::{Columns, Problem, TaskId};
+use std::path::PathBuf;
+
+/// The word for the generated corpus, as a data set and as a task.
+pub(super) const SYNTHETIC: &str = "synth-sentiment";
+
+/// A run on text with nothing left open. Built by [`TextSpec::resolve`] only.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TextSpec {
+    /// The settings, defaults filled in: what the run folder keeps and `--spec` reads again.
+    pub settings: Settings,
+    /// How it is trained.
+    pub training: Training,
+    /// Where the sentences come from.
+    pub source: TextSource,
+    /// The task's own folder, if given.
+    pub data_dir: Option<PathBuf>,
+    /// The folder of the pretrained encoder; none: a small one with random weights.
+    pub model_dir: Option<PathBuf>,
+    /// Tokens of a sentence or pair.
+    pub max_length: usize,
+    /// What is perturbed.
+    pub place: PlaceName,
+    /// What becomes of special tokens.
+    pub special: SpecialName,
+    /// Dropout masks in the passes of a mini-batch.
+    pub masks: MasksName,
+    /// Layers that stay as they are, with the embedding; none: not even that.
+    pub freeze: Option<usize>,
+    /// The share of the rate of the layer above.
+    pub layer_decay: f64,
+    /// Which weights are measured and saved as the result.
+    pub keep: KeepName,
+    /// The final evaluation.
+    pub evaluation: TextEvalSpec,
+}
+
+/// Where sentences come from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TextSource {
+    /// A known task.
+    Task(TaskId),
+    /// The generated corpus.
+    Synthetic,
+    /// A user's own tables.
+    Tables {
+        /// To train on.
+        train: PathBuf,
+        /// To choose by.
+        dev: Option<PathBuf>,
+        /// To test on.
+        test: Option<PathBuf>,
+        /// What the columns hold.
+        columns: Columns,
+        /// Whether answers are numbers.
+        scores: bool,
+    },
+    /// One sentence a line, without answers.
+    Lines(PathBuf),
+}
+
+/// What the final evaluation on text does.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TextEvalSpec {
+    /// The attacks on embeddings.
+    pub attacks: Vec<AttackName>,
+    /// Their radii, per sentence.
+    pub radii: Vec<f64>,
+    /// The step size; by attack if none.
+    pub step: Option<f64>,
+    /// Attack the first `n` test sentences.
+    pub n: usize,
+    /// Seed of the random starts.
+    pub seed: u64,
+    /// AdvGLUE's file.
+    pub advglue: Option<PathBuf>,
+}
+
+impl TextSource {
+    fn of(s: &Settings) -> Result<Self, UsageError> {
+        match (s.task.as_ref(), s.dataset.as_ref(), &s.train_file) {
+            (None, None, None) => Err(UsageError(
+                "--model-dir: name what to train on, with --task or --train-file".into(),
+            )),
+            (None, None, Some(train)) => Self::tables(s, train),
+            (Some(name), None, None) | (None, Some(name), None) if name == SYNTHETIC => {
+                Ok(TextSource::Synthetic)
+            }
+            (Some(name), None, None) | (None, Some(name), None) => match name.parse() {
+                Ok(task) => Ok(TextSource::Task(task)),
+                Err(error) => Err(UsageError(format!("--task: {error}; or {SYNTHETIC}"))),
+            },
+            _ => Err(UsageError(
+                "--task, --dataset and --train-file name different data: give one of them".into(),
+            )),
+        }
+    }
+
+    fn tables(s: &Settings, train: &PathBuf) -> Result<Self, UsageError> {
+        if s.method == Some(MethodName::Mlm) && s.columns.is_none() {
+            return Ok(TextSource::Lines(super::absolute(train)));
+        }
+        let usual = || vec!["sentence".to_string(), "label".to_string()];
+        let (first, second, answer) = match s.columns.clone().unwrap_or_else(usual).as_slice() {
+            [first, answer] => (first.clone(), None, answer.clone()),
+            [first, second, answer] => (first.clone(), Some(second.clone()), answer.clone()),
+            _ => {
+                return Err(UsageError(
+                    "--columns: name two or three, such as sentence,label or premise,hypothesis,label".into(),
+                ));
+            }
+        };
+        Ok(TextSource::Tables {
+            train: super::absolute(train),
+            dev: s.dev_file.as_ref().map(super::absolute),
+            test: s.test_file.as_ref().map(super::absolute),
+            columns: Columns {
+                first,
+                second,
+                answer,
+            },
+            scores: s.scores.unwrap_or(false),
+        })
+    }
+
+    /// Whether the answers are numbers.
+    pub fn is_scored(&self) -> bool {
+        match self {
+            TextSource::Task(task) => task.problem() == Problem::Score,
+            TextSource::Tables { scores, .. } => *scores,
+            TextSource::Synthetic | TextSource::Lines(_) => false,
+        }
+    }
+
+    /// In one word.
+    pub fn name(&self) -> String {
+        match self {
+            TextSource::Task(task) => task.to_string(),
+            TextSource::Synthetic => SYNTHETIC.into(),
+            TextSource::Tables { train: path, .. } | TextSource::Lines(path) => {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                name.split('.').next().unwrap_or("table").into()
+            }
+        }
+    }
+}
+
+impl TextSpec {
+    /// Fills in defaults and checks every value.
+    pub fn resolve(s: Settings) -> Result<Self, UsageError> {
+        if let Some(flag) = s.image_only() {
+            return Err(UsageError(format!(
+                "{flag} has no part in training on text: leave it out"
+            )));
+        }
+        let source = TextSource::of(&s)?;
+        let pretrained = s.model_dir.is_some();
+        let method = MethodSpec::embeddings(&s, source.is_scored(), pretrained);
+        let defaults = TrainingDefaults {
+            epochs: if pretrained { 3.0 } else { 12.0 },
+            batch: 32,
+            // Under an adversary from the first update on, a small encoder with random weights does not begin to learn.
+            begin_step: if pretrained || !method.uses().perturbs {
+                0
+            } else {
+                250
+            },
+            optim: OptimSpec {
+                schedule: ScheduleName::Linear,
+                warmup: 0.06,
+                momentum: 0.9,
+                weight_decay: 0.01,
+                clip_norm: Some(1.0),
+                ..OptimSpec::constant(OptimiserName::Adamw, if pretrained { 5e-5 } else { 3e-3 })
+            },
+        };
+        let mut training = Training::resolve(&s, method, &defaults);
+        if training.optim.schedule == ScheduleName::Triangular && s.warmup.is_none() {
+            training.optim.warmup = 0.0;
+        }
+        let evaluation = TextEvalSpec {
+            attacks: super::attacks(&s, &["pgd-l2-10"])?,
+            radii: s.eval_eps.clone().unwrap_or(if pretrained {
+                vec![0.05, 0.1, 0.2, 0.5]
+            } else {
+                vec![0.1, 0.3, 0.5, 1.0]
+            }),
+            step: s.eval_step,
+            n: s.n.unwrap_or(500),
+            seed: training.seed,
+            advglue: s.advglue.as_ref().map(super::absolute),
+        };
+        let mut spec = TextSpec {
+            training,
+            source,
+            data_dir: s.data_dir.as_ref().map(super::absolute),
+            model_dir: s.model_dir.as_ref().map(super::absolute),
+            max_length: s.max_length.unwrap_or(128),
+            place: s.place.unwrap_or(PlaceName::Words),
+            special: s.special_tokens.unwrap_or(SpecialName::Perturbed),
+            masks: s.masks.unwrap_or(MasksName::Replayed),
+            freeze: s.freeze,
+            layer_decay: s.layer_decay.unwrap_or(1.0),
+            keep: s.keep.unwrap_or(KeepName::Best),
+            evaluation,
+            settings: Settings::default(),
+        };
+        spec.check()?;
+        spec.settings = spec.filled(&s);
+        Ok(spec)
+    }
+
+    fn check(&self) -> Result<(), UsageError> {
+        let method = &self.training.method;
+        self.training.check()?;
+        let positive = |value: f64| value.is_finite() && value > 0.0;
+        let lines = matches!(self.source, TextSource::Lines(_));
+        let random = method.start == StartName::Random && method.uses().start;
+        first_broken(&[
+            (
+                method.name.allows(method.norm, false),
+                "--norm: fgm and vat are always l2; fgsm, fgsm-rs and n-fgsm linf",
+            ),
+            (
+                !random
+                    || method
+                        .init_mag
+                        .is_none_or(|length| length.is_finite() && length >= 0.0),
+                "--init-mag must be at least 0",
+            ),
+            (
+                !lines || method.name == MethodName::Mlm,
+                "--train-file without --columns needs --method mlm",
+            ),
+            (
+                self.layer_decay > 0.0 && self.layer_decay <= 1.0,
+                "--layer-decay must be above 0 and at most 1",
+            ),
+            (self.max_length > 0, "--max-length must be at least 1"),
+            (
+                !self.evaluation.radii.is_empty() && self.evaluation.radii.iter().all(|r| *r >= 0.0),
+                "the radii of the evaluation (--eval-eps of train, --eps of eval) must be at least 0",
+            ),
+            (
+                self.evaluation.step.is_none_or(positive),
+                "--eval-step must be a positive number",
+            ),
+            (self.evaluation.n > 0, "--n must be at least 1"),
+        ])
+    }
+
+    /// The settings that say everything: reading them again gives the same run.
+    fn filled(&self, given: &Settings) -> Settings {
+        let attacks = self.evaluation.attacks.iter().map(ToString::to_string);
+        let tables = matches!(self.source, TextSource::Tables { .. });
+        let columns = match &self.source {
+            TextSource::Tables { columns: c, .. } => {
+                let names = [Some(&c.first), c.second.as_ref(), Some(&c.answer)];
+                Some(names.into_iter().flatten().cloned().collect())
+            }
+            _ => None,
+        };
+        let absolute = |path: &Option<PathBuf>| path.as_ref().map(super::absolute);
+        Settings {
+            task: match &self.source {
+                TextSource::Task(_) | TextSource::Synthetic => Some(self.source.name()),
+                TextSource::Tables { .. } | TextSource::Lines(_) => None,
+            },
+            train_file: absolute(&given.train_file),
+            dev_file: absolute(&given.dev_file),
+            test_file: absolute(&given.test_file),
+            columns,
+            scores: tables.then_some(self.source.is_scored()),
+            data_dir: self.data_dir.clone(),
+            model_dir: self.model_dir.clone(),
+            max_length: Some(self.max_length),
+            place: Some(self.place),
+            special_tokens: Some(self.special),
+            masks: Some(self.masks),
+            freeze: self.freeze,
+            layer_decay: Some(self.layer_decay),
+            keep: Some(self.keep),
+            advglue: self.evaluation.advglue.clone(),
+            attack: Some(attacks.collect()),
+            eval_eps: Some(self.evaluation.radii.clone()),
+            eval_step: self.evaluation.step,
+            n: Some(self.evaluation.n),
+            ..self.training.filled()
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The model of a run on text, with its tokenizer.
+
+use super::data::{Corpus, Sentences};
+use super::task::Companions;
+use crate::spec::{MasksName, MethodName, PlaceName, TextSpec};
+use crate::usage::UsageError;
+use adv_data::text::{Problem, TextSet};
+use adv_models::MaskPolicy;
+use adv_models::text::{EncoderConfig, HeadKind, Overlong, Place, TextModel, Tokenizer};
+use anyhow::Result;
+use burn::module::Module;
+use burn::tensor::Device;
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// The tokenizer and the configuration of a run's model.
+pub struct Plan {
+    /// From text to token ids, cutting what is too long.
+    pub tokenizer: Tokenizer,
+    /// Sizes and details.
+    pub config: EncoderConfig,
+    /// The head.
+    pub head: HeadKind,
+}
+
+/// The head for a problem.
+fn head(spec: &TextSpec, problem: &Problem) -> HeadKind {
+    match problem {
+        _ if spec.training.method.name == MethodName::Mlm => HeadKind::MaskedLm,
+        Problem::Classes(names) => HeadKind::Classes(names.len()),
+        Problem::Score => HeadKind::Regression,
+        Problem::Nothing => HeadKind::None,
+    }
+}
+
+/// A small encoder for a vocabulary of so many words.
+fn small(vocabulary: usize, longest: usize) -> Result<EncoderConfig> {
+    let sizes = json!({
+        "model_type": "bert",
+        "vocab_size": vocabulary,
+        "hidden_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 256,
+        "max_position_embeddings": longest,
+        "hidden_act": "gelu",
+        "layer_norm_eps": 1e-12,
+        "type_vocab_size": 2,
+        "pad_token_id": 0,
+        // The weights of a model this small would learn little with BERT's 0.02.
+        "initializer_range": 0.1,
+    });
+    let Value::Object(sizes) = sizes else {
+        unreachable!("an object was written")
+    };
+    Ok(EncoderConfig::from_json(sizes, Path::new("the small encoder"))?)
+}
+
+impl Plan {
+    /// The plan of a new run: of the pretrained folder, or a small encoder for the words of the training sentences.
+    pub fn new(spec: &TextSpec, corpus: &Corpus) -> Result<Self> {
+        let (tokenizer, config) = match &spec.model_dir {
+            Some(folder) => {
+                let config = EncoderConfig::read(folder)?;
+                let tokenizer = Tokenizer::from_folder(folder)?;
+                tokenizer.check(config.vocabulary)?;
+                (tokenizer, config)
+            }
+            None => {
+                let words = corpus.train.rows().iter();
+                let words = words.flat_map(|row| [Some(row.first.as_str()), row.second.as_deref()]);
+                let tokenizer = Tokenizer::of_words(words.flatten())?;
+                let config = small(tokenizer.size(), spec.max_length)?;
+                (tokenizer, config)
+            }
+        };
+        let longest = spec.max_length.min(config.longest());
+        Ok(Self {
+            tokenizer: tokenizer.with_longest(longest)?,
+            head: head(spec, corpus.train.problem()),
+            config,
+        })
+    }
+
+    /// The plan of a model that a run has saved.
+    pub fn of_saved(spec: &TextSpec, problem: &Problem, folder: &Path) -> Result<Self> {
+        let config = EncoderConfig::read(folder)?;
+        let longest = spec.max_length.min(config.longest());
+        Ok(Self {
+            tokenizer: Tokenizer::from_folder(folder)?.with_longest(longest)?,
+            head: head(spec, problem),
+            config,
+        })
+    }
+
+    /// The model before the first update, its lowest layers frozen if asked for.
+    pub fn build(&self, spec: &TextSpec, device: &Device) -> Result<TextModel> {
+        let seed = spec.training.seed;
+        let model = match &spec.model_dir {
+            Some(folder) => TextModel::load(self.config.clone(), folder, self.head, seed, device)?.0,
+            None => TextModel::new(self.config.clone(), self.head, seed, device),
+        };
+        let model = model.with_place(match spec.place {
+            PlaceName::Words => Place::Words,
+            PlaceName::Sum => Place::Sum,
+            PlaceName::Table => Place::Table,
+        });
+        model.set_mask_policy(match spec.masks {
+            MasksName::Replayed => MaskPolicy::Replay,
+            MasksName::Fresh => MaskPolicy::Fresh,
+        });
+        let Some(frozen) = spec.freeze else {
+            return Ok(model);
+        };
+        let mut depths = model.depths();
+        depths.pop();
+        if frozen >= depths.len() {
+            return Err(UsageError(format!(
+                "--freeze {frozen}: the model has {} layers",
+                depths.len() - 1
+            ))
+            .into());
+        }
+        let lowest = depths.into_iter().take(frozen + 1);
+        Ok(lowest.fold(model, |model, group| model.freeze_group(group)))
+    }
+
+    /// What stands beside the weights in a folder.
+    pub fn companions(&self, spec: &TextSpec, problem: &Problem) -> Companions {
+        Companions {
+            origin: spec.model_dir.clone(),
+            tokenizer: self.tokenizer.clone(),
+            labels: match problem {
+                Problem::Classes(names) => Some(names.to_vec()),
+                Problem::Score | Problem::Nothing => None,
+            },
+        }
+    }
+
+    /// A set as token ids; says how many were cut.
+    pub fn sentences(&self, set: &TextSet, what: &str, notes: &mut Vec<String>) -> Result<Sentences> {
+        let (sentences, Overlong { cut, texts }) = Sentences::new(set, &self.tokenizer)?;
+        if cut > 0 {
+            let text = format!("{cut} of {texts} {what} rows were too long and were cut: see --max-length");
+            eprintln!("warning: {text}");
+            notes.push(text);
+        }
+        Ok(sentences)
+    }
+}

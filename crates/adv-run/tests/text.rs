@@ -1,0 +1,273 @@
+//! Training on text from outside: models that learn, folders that load, and what is refused.
+
+mod common;
+
+use common::{adv, bytes, data_dir, encoder, expect, json, names, text};
+use serde_json::Value;
+use std::io::Write;
+use std::path::Path;
+use std::process::Stdio;
+use tempfile::TempDir;
+
+/// A run of some seconds that learns the generated corpus.
+const LEARNS: &str = "train --dataset synth-sentiment --n 100 --eval-eps 0.1,1 --out run";
+
+fn root() -> TempDir {
+    TempDir::new().expect("a folder")
+}
+
+fn write(path: impl AsRef<Path>, text: &str) {
+    std::fs::write(path, text).expect("written");
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+/// Labels and shares that `adv predict` gives for lines on its standard input.
+fn predicted(folder: &Path, lines: &str) -> Vec<Value> {
+    let mut child = adv(folder, "predict --run run --input - --json")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("adv starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(lines.as_bytes()).expect("written");
+    drop(stdin);
+    let out = child.wait_with_output().expect("adv ends");
+    assert!(out.status.success());
+    let lines = text(&out.stdout);
+    lines
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect()
+}
+
+#[test]
+fn a_small_encoder_learns_is_measured_and_predicts() {
+    let root = root();
+    let folder = root.path();
+    let result = json(folder, LEARNS);
+    let accuracy = number(&result["clean_accuracy"]);
+    // Counting words gives about 0.7.
+    assert!(accuracy > 0.9, "{result}");
+    let robust = |name: &str| number(&result["attacks"][name]);
+    assert!(robust("pgd-l2-10@0.1") >= robust("pgd-l2-10@1"), "{result}");
+    assert!(robust("pgd-l2-10@1") < accuracy, "{result}");
+    // FreeLB with K = 3, the default, passes three times per mini-batch, each for the weights, after 250 of standard training.
+    let training = &result["ledger"]["training"];
+    let batches = number(&result["ledger"]["mini_batches"]);
+    assert_eq!(
+        number(&training["full_backwards"]),
+        250.0 + 3.0 * (batches - 250.0)
+    );
+    assert_eq!(number(&training["updates"]), batches);
+    for part in ["best", "last"] {
+        let there = names(&folder.join("run").join(part));
+        assert_eq!(there, ["config.json", "model.safetensors", "tokenizer.json"]);
+    }
+    let page = text(&bytes(folder.join("run/report.html")));
+    assert!(page.contains("freelb on synth-sentiment") && page.contains("under the strongest attack"));
+
+    let again = json(folder, "eval --run run");
+    assert_eq!(again["metrics"], result["metrics"]);
+    assert_eq!(again["attacks"], result["attacks"]);
+
+    let said = predicted(
+        folder,
+        "the plot is wonderful .\n{\"sentence\": \"the cast is not charming .\"}\n",
+    );
+    assert_eq!(said.len(), 2);
+    assert_eq!(
+        (&said[0]["label"], &said[1]["label"]),
+        (&"positive".into(), &"negative".into())
+    );
+    let shares = said[0]["probabilities"].as_object().expect("an object");
+    let sum: f64 = shares.values().map(number).sum();
+    assert!((sum - 1.0).abs() < 1e-9, "{shares:?}");
+}
+
+#[test]
+fn every_method_makes_finite_updates_on_text() {
+    let root = root();
+    for (method, more) in [
+        ("standard", ""),
+        ("fgsm", ""),
+        ("fgm", "--place table --axes batch"),
+        ("fgsm-rs", ""),
+        ("n-fgsm", "--eps 0.005"),
+        ("pgd", "--axes token --special-tokens kept"),
+        ("pgd", "--norm linf"),
+        ("freeat", "--place sum"),
+        ("yopo", "--first-layer code"),
+        ("freelb", "--norm linf --eps 0.01"),
+        ("freelb++", ""),
+        ("smart", ""),
+        ("r3f", "--penalty 2"),
+        ("vat", ""),
+        ("mlm", ""),
+    ] {
+        let begin = match method {
+            "standard" | "mlm" => "",
+            _ => "--begin-step 0",
+        };
+        let out = format!("{method}{}", more.replace([' ', '-', '.'], ""));
+        let line = format!(
+            "train --dataset synth-sentiment --method {method} {more} --take 32 --batch 16 --epochs 1 --n 10 --eval-eps 1 \
+             {begin} --out {out}"
+        );
+        let result = json(root.path(), &line);
+        let ledger = &result["ledger"];
+        let batches = number(&ledger["mini_batches"]);
+        for (pass, expected) in ledger["expected_per_mini_batch"].as_object().expect("counts") {
+            let counted = number(&ledger["training"][pass]);
+            assert_eq!(counted, batches * number(expected), "{method} {more}: {pass}");
+        }
+    }
+}
+
+#[test]
+fn tables_of_a_users_own_train_classes_and_scores() {
+    let root = root();
+    let folder = root.path();
+    let row = |i: usize| {
+        let (word, label, score) = [("good", "yes", 0.9), ("bad", "no", 0.1)][i % 2];
+        format!("{i} is {word},a second one,{label},{score}\n")
+    };
+    let rows: String = (0..60).map(row).collect();
+    write(folder.join("own.csv"), &format!("a,b,said,degree\n{rows}"));
+    let line = "train --train-file own.csv --epochs 2 --batch 8 --n 4 --eval-eps 1";
+    let classes = json(folder, &format!("{line} --columns a,b,said --out classes"));
+    assert_eq!(classes["dataset"], "own");
+    assert!(number(&classes["clean_accuracy"]) >= 0.0);
+    let warnings = classes["warnings"].to_string();
+    assert!(warnings.contains("no part to test on"), "{warnings}");
+
+    let scores = json(
+        folder,
+        &format!("{line} --columns a,degree --scores --method smart --out scores"),
+    );
+    assert_eq!(scores["clean_accuracy"], Value::Null);
+    assert!(scores["metrics"]["spearman"].is_f64(), "{scores}");
+    write(folder.join("in.txt"), "61 is good\n");
+    let (stdout, _) = expect(0, folder, "predict --run scores --input in.txt");
+    let score: f64 = stdout
+        .split('\t')
+        .next()
+        .and_then(|cell| cell.parse().ok())
+        .expect("a score");
+    assert!(score.is_finite());
+}
+
+#[test]
+fn what_cannot_be_is_refused_before_anything_is_written() {
+    let root = root();
+    let folder = root.path();
+    write(folder.join("own.tsv"), "text\tlabel\ngood\t1\n");
+    write(folder.join("lines.txt"), "a line\n");
+    std::fs::create_dir(folder.join("empty")).expect("made");
+    write(folder.join("spec.toml"), "task = \"sst2\"\nplaces = \"words\"\n");
+    let before = names(folder);
+    let cases: &[(i32, &str, &[&str])] = &[
+        (2, "train --task sst-2", &["sst-2", "sst2", "synth-sentiment"]),
+        (
+            2,
+            "train --model-dir nowhere --task sst2",
+            &["--model-dir", "nowhere"],
+        ),
+        (2, "train --model-dir empty", &["--task", "--train-file"]),
+        (2, "train --task sst2 --dataset mnist", &["--task", "--dataset"]),
+        (2, "train --task sst2 --model mlp", &["--model", "text"]),
+        (2, "train --place sum", &["--place", "images"]),
+        (2, "train --method mlm", &["mlm", "text"]),
+        (
+            2,
+            "train --dataset synth-sentiment --norm linf --method fgm",
+            &["--norm"],
+        ),
+        (
+            2,
+            "train --dataset synth-sentiment --method pgd --m 3",
+            &["--m has no part in pgd"],
+        ),
+        (
+            2,
+            "train --dataset synth-sentiment --accumulate 2 --method freeat",
+            &["--accumulate"],
+        ),
+        (
+            2,
+            "train --dataset synth-sentiment --layer-decay 1.5",
+            &["--layer-decay"],
+        ),
+        (
+            2,
+            "train --dataset synth-sentiment --epochs 1 --updates 3",
+            &["--updates"],
+        ),
+        (2, "train --train-file none.tsv", &["--train-file", "none.tsv"]),
+        (2, "train --train-file own.tsv --columns a,b,c,d", &["--columns"]),
+        (2, "train --spec spec.toml", &["places"]),
+        (2, "compare --dataset synth-sentiment", &["images"]),
+        (2, "predict --run empty --input -", &["--run empty"]),
+    ];
+    for (code, line, words) in cases {
+        let (stdout, stderr) = expect(*code, folder, line);
+        assert!(stdout.is_empty(), "{line}: {stdout}");
+        for word in *words {
+            assert!(stderr.contains(word), "{line}: `{word}` is not in {stderr}");
+        }
+        assert_eq!(names(folder), before, "{line}");
+    }
+    // What only a look into the files shows: no run begins, and the same folder can be used again.
+    for (line, words) in [
+        ("train --train-file lines.txt --out out", [".tsv", "lines.txt"]),
+        ("train --train-file own.tsv --out out", ["sentence", "own.tsv"]),
+        (
+            "train --dataset synth-sentiment --freeze 3 --out out",
+            ["--freeze 3", "2 layers"],
+        ),
+        (
+            "train --dataset synth-sentiment --take 9999 --out out",
+            ["--take 9999", "2000"],
+        ),
+    ] {
+        let code = if line.contains("synth") { 2 } else { 1 };
+        let (_, stderr) = expect(code, folder, line);
+        for word in words {
+            assert!(stderr.contains(word), "{line}: `{word}` is not in {stderr}");
+        }
+        assert!(!stderr.contains("bug in adv"), "{stderr}");
+        assert_eq!(names(&folder.join("out")), ["spec.toml"], "{line}");
+    }
+}
+
+/// A real encoder on a real task: it learns, and its folder is one of its own kind again.
+#[test]
+fn a_pretrained_encoder_is_fine_tuned_on_a_real_task() {
+    let (Some(encoder), Some(_)) = (encoder(), data_dir()) else {
+        return;
+    };
+    let root = root();
+    let line = format!(
+        "train --model-dir {} --task sst2-sentences --method freelb --step 0.01 --take 320 --batch 8 --lr 2e-4 --epochs 1 \
+         --n 16 --eval-eps 0.05,8 --max-length 32 --freeze 3 --out run",
+        encoder.display()
+    );
+    let result = json(root.path(), &line);
+    // Forty updates: far from guessing on 1821 sentences, and far from what there is to learn.
+    assert!(number(&result["clean_accuracy"]) > 0.6, "{result}");
+    assert!(number(&result["metrics"]["advglue_accuracy"]) > 0.0, "{result}");
+    let there = names(&root.path().join("run/best"));
+    for name in ["config.json", "model.safetensors", "tokenizer.json", "vocab.txt"] {
+        assert!(there.iter().any(|other| other == name), "{there:?}");
+    }
+    let said = predicted(
+        root.path(),
+        "a wonderful , moving film .\na dull and lifeless mess .\n",
+    );
+    assert_eq!(
+        (&said[0]["label"], &said[1]["label"]),
+        (&"positive".into(), &"negative".into())
+    );
+}
