@@ -3,9 +3,10 @@
 //! One iteration is one mini-batch: all passes, all updates. Ids: `wong_cnn/pgd-7/b50`. Part of one is a filter:
 //! `cargo xtask bench -- madry_cnn/pgd`.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use adv_bench::{BATCHES, ImageStep, Method, NETS, Workload, methods};
+use adv_bench::{BATCHES, ImageStep, Method, NETS, TextStep, Workload, methods, text_methods};
 use adv_models::Architecture;
 use adv_run::result::PassCounts;
 use criterion::{Criterion, SamplingMode};
@@ -33,7 +34,36 @@ fn main() {
             }
         }
     }
+    match std::env::var_os("ADV_MODEL_DIR") {
+        Some(folder) => on_text(&mut criterion, &PathBuf::from(folder).join("all-MiniLM-L6-v2")),
+        None => println!("text: skipped, set ADV_MODEL_DIR to a folder with all-MiniLM-L6-v2"),
+    }
     criterion.final_summary();
+}
+
+/// 16 sentences of 32 tokens.
+const SENTENCES: [usize; 2] = [16, 32];
+
+/// The same for a sentence classifier. Ids: `minilm/freelb-3/b16`.
+fn on_text(criterion: &mut Criterion, encoder: &Path) {
+    let mut group = criterion.benchmark_group("minilm");
+    group
+        .sampling_mode(SamplingMode::Flat)
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(8));
+    for (label, method) in &text_methods().expect("the runner's own numbers are valid") {
+        let mut step = None;
+        group.bench_function(format!("{label}/b{}", SENTENCES[0]), |bencher| {
+            let step = step.get_or_insert_with(|| {
+                let mut step = TextStep::on_text(encoder, method.as_ref(), SENTENCES).expect("an encoder");
+                let counted = step.run().expect("a training step");
+                assert_eq!(counted, method.expected_cost(), "counted against theory");
+                step
+            });
+            bencher.iter(|| step.run().expect("a training step"));
+        });
+    }
 }
 
 /// A step whose count was held against theory.

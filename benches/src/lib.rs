@@ -52,6 +52,36 @@ pub fn methods() -> Result<Vec<(&'static str, Method)>, Box<dyn Error>> {
     Ok(methods)
 }
 
+/// A method of training sentence classifiers.
+pub type TextMethod = Box<dyn TrainingMethod<3, TextModel>>;
+
+/// The methods for text, with the runner's numbers for a pretrained encoder.
+pub fn text_methods() -> Result<Vec<(&'static str, TextMethod)>, Box<dyn Error>> {
+    let rows = [
+        ("standard", MethodName::Standard),
+        ("fgm", MethodName::Fgm),
+        ("pgd-3", MethodName::Pgd),
+        ("freeat-3", MethodName::FreeAt),
+        ("yopo-3-2", MethodName::Yopo),
+        ("freelb-3", MethodName::FreeLb),
+        ("freelb++", MethodName::FreeLbPlusPlus),
+        ("smart", MethodName::Smart),
+        ("r3f", MethodName::R3f),
+        ("vat", MethodName::Vat),
+    ];
+    let mut methods = Vec::new();
+    for (label, name) in rows {
+        let spec = RunSpec::resolve(Settings {
+            method: Some(name),
+            task: Some("sst2".into()),
+            model_dir: Some("an encoder".into()),
+            ..Settings::default()
+        })?;
+        methods.push((label, adv_run::methods::build(&spec.training().method)?));
+    }
+    Ok(methods)
+}
+
 /// A network with its first weights, and a batch of random pixels and labels. From fixed seeds, on the default CPU device.
 pub struct Workload {
     /// The network, ready to be trained.

@@ -56,7 +56,7 @@ pub struct EvalArgs {
     /// A run folder: its network, data set and weights
     #[arg(long, value_name = "DIR")]
     pub run: Option<PathBuf>,
-    /// With --run: the weights of the best validation, not the last ones
+    /// With --run: the weights of the best validation [default: the last ones; on text those of the run's --keep]
     #[arg(long, requires = "run")]
     pub best: bool,
     /// A safetensors file with PyTorch names
@@ -114,7 +114,7 @@ pub struct PredictArgs {
     /// The names of the sentences in JSON objects [default: sentence, or first,second of a pair]
     #[arg(long, value_name = "A[,B]", value_delimiter = ',')]
     pub columns: Option<Vec<String>>,
-    /// Where to compute [default: flex]
+    /// Where to compute [default: where the run was]
     #[arg(long, value_name = "X")]
     pub device: Option<crate::device::DeviceKind>,
     /// Write JSON objects, one a line, instead of a table with tabs

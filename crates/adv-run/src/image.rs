@@ -89,7 +89,7 @@ pub(crate) fn execute(spec: &ImageSpec, files: &Files, command: &str, stop: &Ato
         training.seed,
     )?;
     let advice = advice(training.method.name);
-    let plan = LoopPlan::new(batches, training, files, &advice, stop);
+    let plan = LoopPlan::new(batches, training, files, &advice, stop)?;
     let task = ImageTask {
         train: train_set,
         watch,
@@ -106,6 +106,12 @@ pub(crate) fn execute(spec: &ImageSpec, files: &Files, command: &str, stop: &Ato
         Err(error) if error.is::<Stopped>() => return Ok(Outcome::Interrupted),
         measured => measured?,
     };
+    // Patience may have run out.
+    let epochs = match state.batches == plan.total {
+        true => training.epochs,
+        false => state.batches as f64 / plan.batches.batches_per_epoch() as f64,
+    };
+    let measured = Measured { epochs, ..measured };
     let result = finish(spec, files, command, data, state, measured, &device)?;
     Ok(Outcome::Finished(Box::new(result)))
 }
@@ -167,6 +173,8 @@ pub(crate) struct Measured {
     pub(crate) attacked: ImageSet,
     /// What each attack did.
     pub(crate) attacks: Vec<AttackReport>,
+    /// Passes over the data that led to it, where it was trained just now.
+    pub(crate) epochs: f64,
 }
 
 /// Clean accuracy and attacks of a frozen model in eval mode. Fails with [`Stopped`] once the user asked to stop.
@@ -197,6 +205,7 @@ pub(crate) fn measure(
         clean_accuracy,
         attacked,
         attacks,
+        epochs: 0.0,
     })
 }
 
@@ -213,6 +222,7 @@ fn finish(
         clean_accuracy,
         attacked,
         attacks,
+        epochs,
     } = measured;
     let training = &spec.training;
     let share = state.model.first_layer_share();
@@ -230,7 +240,7 @@ fn finish(
         device: training.device.to_string(),
         seed: training.seed,
         init: spec.init.as_ref().map(|file| file.display().to_string()),
-        epochs: training.epochs,
+        epochs,
         weights: "last".into(),
         clean_accuracy: Some(clean_accuracy),
         clean_n: data.test.len(),

@@ -48,7 +48,7 @@ pub fn run(
         title: format!("{} on {}", spec.training.method.name, spec.dataset),
         subtitle: format!(
             "{}, seed {}, device {}, {} epochs",
-            spec.model, spec.training.seed, spec.training.device, spec.training.epochs
+            spec.model, spec.training.seed, spec.training.device, result.epochs
         ),
         checkpoint: "last".into(),
         warnings: result.warnings.clone(),
@@ -104,10 +104,7 @@ pub fn run(
 }
 
 fn describe(attack: &AttackReport) -> String {
-    let norm = match attack.name.kind {
-        crate::attack::AttackKind::Fgm | crate::attack::AttackKind::PgdL2 => "L2",
-        _ => "Linf",
-    };
+    let norm = if attack.name.kind.is_l2() { "L2" } else { "Linf" };
     format!(
         "{norm}, eps {:.4}, step {:.4}, {} steps, {} restarts, eval mode, first {} test images",
         attack.eps,

@@ -120,7 +120,16 @@ fn exit_codes_and_messages() {
         (2, "eval", &["--run", "--weights"]),
         (2, "eval --run nowhere", &["--run nowhere"]),
         (2, "eval --weights w.safetensors", &["--model"]),
-        (1, "eval --weights w.safetensors --model mlp", &["w.safetensors"]),
+        (
+            2,
+            "eval --weights w.safetensors --model mlp",
+            &["--weights", "w.safetensors"],
+        ),
+        (
+            2,
+            "eval --run there --save-examples none/e.safetensors",
+            &["--save-examples", "none"],
+        ),
         (
             1,
             "eval --weights no-weights.safetensors --model mlp",

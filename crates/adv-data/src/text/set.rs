@@ -106,6 +106,16 @@ impl TextSet {
         }
     }
 
+    /// The same rows in an order that the seed alone decides: files may be sorted by class.
+    pub fn shuffled(&self, seed: u64) -> Self {
+        self.pick(crate::order::permutation(
+            self.len(),
+            seed,
+            0,
+            *b"adv-data: mixed.",
+        ))
+    }
+
     /// All rows but `share` of them, and these, drawn without regard to classes; the same for the same seed.
     pub fn split(&self, share: f64, seed: u64) -> (Self, Self) {
         let order = crate::order::permutation(self.len(), seed, 0, *b"adv-data: split.");

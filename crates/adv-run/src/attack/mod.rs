@@ -26,6 +26,13 @@ pub enum AttackKind {
     MiFgsm,
 }
 
+impl AttackKind {
+    /// Whether its radius is one under L2; under Linf otherwise.
+    pub fn is_l2(self) -> bool {
+        matches!(self, AttackKind::Fgm | AttackKind::PgdL2)
+    }
+}
+
 /// An attack as named on the command line: `fgsm`, `fgm`, `pgd-50-10` (50 steps, 10 restarts), `pgd-l2-20`, `mi-fgsm-10`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AttackName {

@@ -80,8 +80,18 @@ fn on_text(args: &EvalArgs, spec: &TextSpec, stop: &AtomicBool) -> Result<()> {
         return Ok(());
     }
     let row = |name: &String, value: f64, n: usize| vec![name.clone(), format!("{value:.4}"), n.to_string()];
-    let figures = measured.metrics.iter();
-    let mut rows: Vec<Vec<String>> = figures.map(|(name, v)| row(name, *v, test.len())).collect();
+    let changed = measured.metrics.get("advglue_n").map_or(0, |n| *n as usize);
+    let figures = measured.metrics.iter().filter(|(name, _)| *name != "advglue_n");
+    let mut rows: Vec<Vec<String>> = figures
+        .map(|(name, v)| {
+            let n = if name == "advglue_accuracy" {
+                changed
+            } else {
+                test.len()
+            };
+            row(name, *v, n)
+        })
+        .collect();
     let attacks = measured.attacks.iter();
     rows.extend(attacks.map(|(name, v)| row(name, *v, measured.attacked)));
     let head = ["figure", "value", "rows"].map(String::from).to_vec();
@@ -94,6 +104,15 @@ fn on_text(args: &EvalArgs, spec: &TextSpec, stop: &AtomicBool) -> Result<()> {
 }
 
 fn on_images(args: &EvalArgs, spec: &ImageSpec, weights: &Path, stop: &AtomicBool) -> Result<()> {
+    // Said now, not after the attacks.
+    let folder = args.save_examples.as_deref().and_then(Path::parent);
+    if let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+        return Err(UsageError(format!(
+            "--save-examples: there is no folder {}",
+            folder.display()
+        ))
+        .into());
+    }
     let device = spec.training.device.open()?;
     let test = load_data(spec)?.test;
     let model = adv_models::build(spec.model, test.shape(), test.classes().len(), 0, &device)
@@ -111,6 +130,7 @@ fn on_images(args: &EvalArgs, spec: &ImageSpec, weights: &Path, stop: &AtomicBoo
         clean_accuracy: clean,
         attacked,
         attacks: reports,
+        ..
     } = measure(&model, &test, &evaluation, &device, &mut ledger, stop)?;
     if let Some(path) = &args.save_examples {
         save_examples(path, &attacked, &reports)?;
@@ -202,6 +222,9 @@ fn source(args: &EvalArgs) -> Result<(Settings, PathBuf)> {
         .weights
         .clone()
         .ok_or_else(|| UsageError("give --run DIR or --weights F".into()))?;
+    if !weights.is_file() {
+        return Err(UsageError(format!("--weights: there is no file {}", weights.display())).into());
+    }
     Ok((
         Settings {
             model: args.model.clone(),

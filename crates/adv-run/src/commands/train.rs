@@ -87,6 +87,9 @@ fn resume(folder: &Path, args: &TrainArgs, line: &str, stop: &AtomicBool) -> Res
         return print(&[(files, result)], args.json);
     }
     let spec = RunSpec::resolve(Settings::read(&files.spec())?)?;
+    if !files.checkpoint().exists() {
+        eprintln!("{} has no checkpoint yet: it begins anew", folder.display());
+    }
     match execute(&spec, &files, line, stop)? {
         Outcome::Finished(result) => print(&[(files, *result)], args.json),
         Outcome::Interrupted => Ok(interrupted(&files)),

@@ -1,6 +1,6 @@
 //! A run on images.
 
-use super::method::MethodSpec;
+use super::method::{L2_OVER_LINF, MethodSpec};
 use super::names::{MethodName, NormName, OptimiserName, ScheduleName};
 use super::settings::Settings;
 use super::training::{OptimSpec, Training, TrainingDefaults, first_broken};
@@ -119,13 +119,17 @@ impl ImageSpec {
         };
         let training = Training::resolve(&s, method, &defaults);
         let eps = method.eps.unwrap_or(base.eps);
+        let attacks = attacks(&s, method.norm)?;
+        // Linf's radius is no radius of an L2 attack, say of weights from elsewhere.
+        let other_norm = method.norm == NormName::Linf && attacks.iter().all(|attack| attack.kind.is_l2());
         let eval_eps = match s.eval_eps.as_deref() {
+            None if other_norm => L2_OVER_LINF * eps,
             None => eps,
             Some(&[eps]) => eps,
             Some(_) => return Err(UsageError("--eval-eps: images are attacked at one radius".into())),
         };
         let evaluation = EvalSpec {
-            attacks: attacks(&s, method.norm)?,
+            attacks,
             eps: eval_eps,
             step: s.eval_step,
             n: s.n.unwrap_or(1000),
@@ -206,4 +210,27 @@ fn attacks(s: &Settings, norm: NormName) -> Result<Vec<AttackName>, UsageError> 
         NormName::L2 => ["fgm", "pgd-l2-20"],
     };
     super::attacks(s, &usual)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_radius_is_one_of_the_norm_it_is_used_under() {
+        let eps = |norm: Option<NormName>, attacks: &[&str]| {
+            let spec = ImageSpec::resolve(Settings {
+                dataset: Some("mnist".into()),
+                norm,
+                attack: Some(attacks.iter().map(ToString::to_string).collect()),
+                ..Settings::default()
+            });
+            spec.expect("valid").evaluation.eps
+        };
+        assert_eq!(eps(None, &["pgd-20"]), 0.3);
+        assert_eq!(eps(None, &["pgd-l2-20", "fgm"]), 1.5);
+        assert_eq!(eps(Some(NormName::L2), &["pgd-l2-20"]), 1.5);
+        // Of two norms neither radius fits: that of the training is taken, and the table says it.
+        assert_eq!(eps(None, &["pgd-20", "fgm"]), 0.3);
+    }
 }

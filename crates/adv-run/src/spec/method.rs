@@ -4,6 +4,9 @@ use super::names::{AscentModeName, AxesName, FirstLayerName, MethodName, NormNam
 use super::settings::Settings;
 use adv_core::{ParamError, Passes};
 
+/// An L2 ball that holds visible changes of an image is larger than an Linf one: 1.5 on MNIST where Linf has 0.3.
+pub(super) const L2_OVER_LINF: f64 = 5.0;
+
 /// What is perturbed. Pixels have a range of legal values and share units; embeddings have neither.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Space {
@@ -63,10 +66,8 @@ impl MethodSpec {
             Fgm | Vat => NormName::L2,
             _ => NormName::Linf,
         });
-        // An L2 ball that holds visible changes is larger than an Linf one: 1.5 on MNIST where Linf has 0.3.
-        let eps = s
-            .eps
-            .unwrap_or(if norm == NormName::L2 { 5.0 * eps } else { eps });
+        let l2 = norm == NormName::L2;
+        let eps = s.eps.unwrap_or(if l2 { L2_OVER_LINF * eps } else { eps });
         let steps = s.steps.unwrap_or(match name {
             FreeLb => 3,
             Smart | Vat => 1,
@@ -139,9 +140,16 @@ impl MethodSpec {
             Smart => 1e-3,
             _ => whole,
         });
+        // A start outside the ball would be trained on by what does not project it first.
+        let farthest = match (name, eps) {
+            (Pgd | FreeAt | Yopo, Some(eps)) if linf => eps,
+            // The expected length of such a start is 1 / sqrt(3) of its magnitude.
+            (Pgd | FreeAt | Yopo, Some(eps)) => 3.0f64.sqrt() * eps,
+            _ => f64::INFINITY,
+        };
         let init_mag = match name {
             FreeLbPlusPlus => 0.05,
-            _ => 2.0 * step,
+            _ => (2.0 * step).min(farthest),
         };
         Self {
             name,
@@ -217,14 +225,12 @@ impl MethodSpec {
     pub(super) fn filled(&self) -> Settings {
         let uses = self.uses();
         let on_text = self.space == Space::Embeddings;
-        use MethodName::{R3f, Smart};
-        let has_radius = uses.perturbs && !matches!(self.name, Smart | R3f);
         Settings {
             method: Some(self.name),
             norm: Some(self.norm),
-            axes: on_text.then_some(self.axes),
+            axes: (on_text && uses.axes).then_some(self.axes),
             // On images it is the radius of the evaluation too.
-            eps: self.eps.filter(|_| has_radius || !on_text),
+            eps: self.eps.filter(|_| uses.radius || !on_text),
             step: uses.step.then_some(self.step),
             steps: uses.steps.then_some(self.steps),
             m: uses.m.then_some(self.m),

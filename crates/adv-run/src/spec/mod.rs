@@ -3,7 +3,9 @@
 mod image;
 mod method;
 mod names;
+mod refusals;
 mod settings;
+mod source;
 mod text;
 mod training;
 
@@ -14,7 +16,8 @@ pub use names::{
     PlaceName, ScheduleName, SpecialName, StartName, Uses,
 };
 pub use settings::{Settings, number};
-pub use text::{TextEvalSpec, TextSource, TextSpec};
+pub use source::TextSource;
+pub use text::{TextEvalSpec, TextSpec};
 pub use training::{OptimSpec, Training};
 
 use crate::attack::AttackName;
@@ -104,4 +107,87 @@ fn attacks(s: &Settings, usual: &[&str]) -> Result<Vec<AttackName>, UsageError> 
 /// The path from the root. One that cannot be made so is left to whoever reads it.
 fn absolute(path: &PathBuf) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    /// Through the text of a `spec.toml`, as a resumed run reads it.
+    fn check(settings: Settings, what: &str) -> RunSpec {
+        let spec = RunSpec::resolve(settings).unwrap_or_else(|error| panic!("{what}: {error}"));
+        let text = toml::to_string(spec.settings()).expect("TOML");
+        let again: Settings = toml::from_str(&text).expect("settings");
+        assert_eq!(RunSpec::resolve(again).as_ref(), Ok(&spec), "{what}");
+        spec
+    }
+
+    #[test]
+    fn the_settings_of_a_spec_give_the_same_spec_again() {
+        for method in MethodName::ALL {
+            for (task, model_dir) in [
+                (None, None),
+                (Some("synth-sentiment"), None),
+                (Some("stsb"), Some("m")),
+                (Some("cola"), Some("m")),
+            ] {
+                if task.is_none() && !method.is_for_images() {
+                    continue;
+                }
+                let settings = Settings {
+                    method: Some(method),
+                    task: task.map(String::from),
+                    model_dir: model_dir.map(PathBuf::from),
+                    patience: Some(3),
+                    validate_every: Some(7),
+                    ..Settings::default()
+                };
+                check(settings, &format!("{method} on {task:?}"));
+            }
+        }
+        let own = Settings {
+            train_file: Some("a.csv".into()),
+            dev_file: Some("b.csv".into()),
+            columns: Some(["x", "y", "z"].map(String::from).to_vec()),
+            scores: Some(true),
+            freeze: Some(2),
+            updates: Some(70),
+            warmup: Some(12.0),
+            accumulate: Some(4),
+            keep: Some(KeepName::Last),
+            special_tokens: Some(SpecialName::Kept),
+            ..Settings::default()
+        };
+        let spec = check(own, "tables");
+        // Three updates an epoch of ten mini-batches: 23 epochs, and four mini-batches more.
+        assert_eq!(spec.training().mini_batches(10), 234);
+        let lines = Settings {
+            train_file: Some("lines.txt".into()),
+            method: Some(MethodName::Mlm),
+            ..Settings::default()
+        };
+        check(lines, "lines");
+    }
+
+    #[test]
+    fn the_published_settings_are_valid() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../specs/freelb");
+        let mut seen = 0;
+        for model in std::fs::read_dir(&root).expect("specs") {
+            for file in std::fs::read_dir(model.expect("a folder").path()).expect("specs") {
+                let path = file.expect("a file").path();
+                let settings = Settings {
+                    model_dir: Some("m".into()),
+                    ..Settings::read(&path).expect("settings")
+                };
+                let task = settings.task.clone();
+                let spec = check(settings, &path.display().to_string());
+                assert_eq!(spec.training().method.name, MethodName::FreeLb);
+                assert_eq!(Some(spec.subject()), task);
+                seen += 1;
+            }
+        }
+        assert_eq!(seen, 15);
+    }
 }

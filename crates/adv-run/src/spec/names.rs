@@ -65,6 +65,10 @@ pub struct Uses {
     pub clean_share: bool,
     /// `--penalty`.
     pub penalty: bool,
+    /// `--eps`; on images it is the radius of the evaluation in any case.
+    pub radius: bool,
+    /// `--axes`.
+    pub axes: bool,
 }
 
 impl MethodName {
@@ -105,6 +109,8 @@ impl MethodName {
             start: matches!(self, Pgd | FreeLb | FreeLbPlusPlus) || !pixels && matches!(self, FreeAt | Yopo),
             clean_share: matches!(self, Fgsm | Fgm | FgsmRs | NFgsm | Pgd),
             penalty: matches!(self, Smart | R3f | Vat),
+            radius: perturbs && !matches!(self, Smart | R3f),
+            axes: perturbs && !matches!(self, R3f | Vat | Fgsm | FgsmRs | NFgsm),
         }
     }
 

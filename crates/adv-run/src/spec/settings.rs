@@ -7,7 +7,7 @@ use super::{
 use crate::device::DeviceKind;
 use anyhow::{Context, Result};
 use clap::Args;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::path::{Path, PathBuf};
 
 /// Settings of a run. Each may come from a flag or from `--spec FILE.toml` (same names, `_` for `-`); a flag wins.
@@ -23,7 +23,8 @@ pub struct Settings {
     /// wong_cnn, madry_cnn, small_cnn, two_conv or mlp [default: by data set]
     #[arg(long, value_name = "N")]
     pub model: Option<String>,
-    /// Passes over the training data, before replay; fractions are allowed [default: by data set]
+    /// Passes over the training data, before replay; fractions are allowed [default: by data set; text: 3,
+    /// without --model-dir 12]
     #[arg(long, value_name = "E")]
     pub epochs: Option<f64>,
     /// Updates in all, instead of --epochs; on text
@@ -82,13 +83,14 @@ pub struct Settings {
     /// What a radius, a step and a start are measured over [default: sentence; smart: token]
     #[arg(long, help_heading = TEXT)]
     pub axes: Option<AxesName>,
-    /// Whether special tokens ([CLS], [SEP]) are perturbed too [default: perturbed]
+    /// Whether special tokens (CLS, SEP) are perturbed too [default: perturbed]
     #[arg(long, help_heading = TEXT)]
     pub special_tokens: Option<SpecialName>,
     /// Dropout masks in the passes of a mini-batch [default: replayed]
     #[arg(long, help_heading = TEXT)]
     pub masks: Option<MasksName>,
-    /// Length of the random start, shared out over the entries of a sentence as FreeLB does [default: 2 steps]
+    /// Length of the random start, shared out over the entries of a sentence as FreeLB does [default: 2 steps, of pgd,
+    /// freeat and yopo within the radius; freelb++: 0.05]; under linf the half width of each entry
     #[arg(long, value_parser = number, help_heading = TEXT)]
     pub init_mag: Option<f64>,
     /// Weight of the penalty of smart, r3f and vat [default: 1]
@@ -107,17 +109,19 @@ pub struct Settings {
     #[arg(long, value_name = "FILE", help_heading = TEXT)]
     pub advglue: Option<PathBuf>,
 
-    /// The norm of the perturbation [default: linf; fgm and text: l2]
+    /// The norm of the perturbation [default: linf; fgm, vat and all but fgsm, fgsm-rs and n-fgsm on text: l2]
     #[arg(long, help_heading = METHOD)]
     pub norm: Option<NormName>,
-    /// Radius: of pixels 0 to 1, such as 0.3 or 8/255; of embeddings in their own units [default: by data set; freelb on
-    /// text: none, the perturbation is not projected]
+    /// Radius: of pixels 0 to 1, such as 0.3 or 8/255; of embeddings in their own units [default: by data set; text: 0.05,
+    /// without --model-dir 0.1, under linf 0.01; freelb on text: none, the perturbation is not projected]
     #[arg(long, value_parser = number, help_heading = METHOD)]
     pub eps: Option<f64>,
-    /// Step size [default: 2.5 eps / steps; fgsm, fgm, freeat: eps; fgsm-rs: 1.25 eps; freelb on text: 0.03]
+    /// Step size [default: 2.5 eps / steps, yopo and on text freeat in their own count of steps; fgsm, fgm, freeat: eps;
+    /// fgsm-rs: 1.25 eps; smart: 1e-3; freelb on text: 0.03, under linf 0.005]
     #[arg(long, value_parser = number, help_heading = METHOD)]
     pub step: Option<f64>,
-    /// Steps of pgd, passes of freelb [default: 7; freelb and text: 3]
+    /// Steps of pgd and smart, passes of freelb, power iterations of vat [default: 7; freelb and text: 3; freelb++: 10; smart
+    /// and vat: 1]
     #[arg(long, help_heading = METHOD)]
     pub steps: Option<usize>,
     /// Replays of freeat, full passes of yopo [default: 8; yopo: 5; text: 3]
@@ -130,7 +134,7 @@ pub struct Settings {
     #[arg(long, help_heading = METHOD)]
     pub first_layer: Option<FirstLayerName>,
     /// Noise of n-fgsm in radii [default: 2]; of smart and r3f in units of the embedding [default: 1e-5]; length at which vat looks
-    /// for its direction [default: 0.1]
+    /// for its direction [default: 1; text: 0.1]
     #[arg(long, value_parser = number, help_heading = METHOD)]
     pub noise: Option<f64>,
     /// Start of pgd and freelb, on text also of freeat and yopo [default: random]
@@ -140,7 +144,8 @@ pub struct Settings {
     /// [default: 0; pgd on mnist: 0.3]
     #[arg(long, value_parser = number, help_heading = METHOD)]
     pub eps_warmup: Option<f64>,
-    /// Mini-batches of standard training before the method sets in [default: 0; text without --model-dir: 250]
+    /// Mini-batches of standard training before the method sets in [default: 0; text without --model-dir: 250, at most
+    /// a third]
     #[arg(long, value_name = "N", help_heading = METHOD)]
     pub begin_step: Option<u64>,
     /// Share of the clean loss in fgsm, fgm, fgsm-rs, n-fgsm and pgd [default: 0; fgm on text: 0.5]
@@ -168,7 +173,7 @@ pub struct Settings {
     /// Weight decay; on text not of biases and normalisations [default: 0; text: 0.01]
     #[arg(long, value_parser = number, help_heading = OPTIMISER)]
     pub weight_decay: Option<f64>,
-    /// Largest global gradient norm [default: no clipping; text: 1]
+    /// Largest global gradient norm; 0 for no clipping [default: 0; text: 1]
     #[arg(long, value_parser = number, help_heading = OPTIMISER)]
     pub clip_norm: Option<f64>,
     /// Mini-batches per update; their gradients are averaged [default: 1]
@@ -182,6 +187,7 @@ pub struct Settings {
     /// Radius of the evaluation; on text several, separated by commas [default: that of training; text: 0.05,0.1,0.2,0.5,
     /// without --model-dir 0.1,0.3,0.5,1]
     #[arg(long, value_parser = number, value_delimiter = ',', help_heading = EVALUATION)]
+    #[serde(deserialize_with = "one_or_more")]
     pub eval_eps: Option<Vec<f64>>,
     /// Step size of the evaluation [default: 2.5 eps / steps]
     #[arg(long, value_parser = number, help_heading = EVALUATION)]
@@ -215,80 +221,30 @@ impl Settings {
 
     /// These settings where set, else those of `base`.
     pub fn over(self, base: Self) -> Result<Self> {
+        // Two words for one thing: the flag wins over the other word, too.
+        let base = Self {
+            epochs: base.epochs.filter(|_| self.updates.is_none()),
+            updates: base.updates.filter(|_| self.epochs.is_none()),
+            ..base
+        };
         let mut merged = toml::Table::try_from(base)?;
         merged.extend(toml::Table::try_from(self)?);
         Ok(merged.try_into()?)
     }
-
-    /// Whether they are about text: a model folder, a task or a table is named.
-    pub fn is_on_text(&self) -> bool {
-        self.model_dir.is_some()
-            || self.task.is_some()
-            || self.train_file.is_some()
-            || self.dataset.as_deref() == Some(super::text::SYNTHETIC)
-    }
-
-    /// A setting that was given and has a meaning on text only, by its flag.
-    pub(super) fn text_only(&self) -> Option<&'static str> {
-        first_given(&[
-            (self.updates.is_some(), "--updates"),
-            (self.dev_file.is_some(), "--dev-file"),
-            (self.test_file.is_some(), "--test-file"),
-            (self.columns.is_some(), "--columns"),
-            (self.scores.is_some(), "--scores"),
-            (self.max_length.is_some(), "--max-length"),
-            (self.place.is_some(), "--place"),
-            (self.axes.is_some(), "--axes"),
-            (self.special_tokens.is_some(), "--special-tokens"),
-            (self.masks.is_some(), "--masks"),
-            (self.init_mag.is_some(), "--init-mag"),
-            (self.freeze.is_some(), "--freeze"),
-            (self.layer_decay.is_some(), "--layer-decay"),
-            (self.keep.is_some(), "--keep"),
-            (self.advglue.is_some(), "--advglue"),
-        ])
-    }
-
-    /// A setting that was given and has a meaning on images only, by its flag.
-    pub(super) fn image_only(&self) -> Option<&'static str> {
-        first_given(&[
-            (self.model.is_some(), "--model"),
-            (self.init.is_some(), "--init"),
-            (self.hold_out.is_some(), "--hold-out"),
-        ])
-    }
-
-    /// A setting that was given and plays no part in this method, by its flag.
-    pub fn without_part(&self, method: MethodName, on_text: bool) -> Option<&'static str> {
-        let uses = method.uses(!on_text);
-        let unused = |given: bool, used: bool| given && !used;
-        first_given(&[
-            (unused(self.steps.is_some(), uses.steps), "--steps"),
-            (unused(self.m.is_some(), uses.m), "--m"),
-            (unused(self.n_inner.is_some(), uses.n_inner), "--n-inner"),
-            (unused(self.first_layer.is_some(), uses.n_inner), "--first-layer"),
-            (unused(self.noise.is_some(), uses.noise), "--noise"),
-            (unused(self.start.is_some(), uses.start), "--start"),
-            (unused(self.init_mag.is_some(), uses.start), "--init-mag"),
-            (
-                unused(self.clean_share.is_some(), uses.clean_share),
-                "--clean-share",
-            ),
-            (
-                unused(self.ascent_mode.is_some(), uses.clean_share),
-                "--ascent-mode",
-            ),
-            (unused(self.penalty.is_some(), uses.penalty), "--penalty"),
-            (unused(self.step.is_some(), uses.step), "--step"),
-            (unused(self.eps_warmup.is_some(), uses.perturbs), "--eps-warmup"),
-            (unused(self.begin_step.is_some(), uses.perturbs), "--begin-step"),
-        ])
-    }
 }
 
-/// The flag of the first that is true.
-fn first_given(flags: &[(bool, &'static str)]) -> Option<&'static str> {
-    flags.iter().find(|(given, _)| *given).map(|(_, flag)| *flag)
+/// A number, or a list of them.
+fn one_or_more<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<f64>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Numbers {
+        One(f64),
+        More(Vec<f64>),
+    }
+    Ok(Some(match Numbers::deserialize(from)? {
+        Numbers::One(number) => vec![number],
+        Numbers::More(numbers) => numbers,
+    }))
 }
 
 /// A finite number, or a fraction such as 8/255.

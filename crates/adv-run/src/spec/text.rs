@@ -5,14 +5,11 @@ use super::names::{
     KeepName, MasksName, MethodName, OptimiserName, PlaceName, ScheduleName, SpecialName, StartName,
 };
 use super::settings::Settings;
+use super::source::TextSource;
 use super::training::{OptimSpec, Training, TrainingDefaults, first_broken};
 use crate::attack::AttackName;
 use crate::usage::UsageError;
-use adv_data::text::{Columns, Problem, TaskId};
 use std::path::PathBuf;
-
-/// The word for the generated corpus, as a data set and as a task.
-pub(super) const SYNTHETIC: &str = "synth-sentiment";
 
 /// A run on text with nothing left open. Built by [`TextSpec::resolve`] only.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,30 +42,6 @@ pub struct TextSpec {
     pub evaluation: TextEvalSpec,
 }
 
-/// Where sentences come from.
-#[derive(Debug, Clone, PartialEq)]
-pub enum TextSource {
-    /// A known task.
-    Task(TaskId),
-    /// The generated corpus.
-    Synthetic,
-    /// A user's own tables.
-    Tables {
-        /// To train on.
-        train: PathBuf,
-        /// To choose by.
-        dev: Option<PathBuf>,
-        /// To test on.
-        test: Option<PathBuf>,
-        /// What the columns hold.
-        columns: Columns,
-        /// Whether answers are numbers.
-        scores: bool,
-    },
-    /// One sentence a line, without answers.
-    Lines(PathBuf),
-}
-
 /// What the final evaluation on text does.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TextEvalSpec {
@@ -86,75 +59,6 @@ pub struct TextEvalSpec {
     pub advglue: Option<PathBuf>,
 }
 
-impl TextSource {
-    fn of(s: &Settings) -> Result<Self, UsageError> {
-        match (s.task.as_ref(), s.dataset.as_ref(), &s.train_file) {
-            (None, None, None) => Err(UsageError(
-                "--model-dir: name what to train on, with --task or --train-file".into(),
-            )),
-            (None, None, Some(train)) => Self::tables(s, train),
-            (Some(name), None, None) | (None, Some(name), None) if name == SYNTHETIC => {
-                Ok(TextSource::Synthetic)
-            }
-            (Some(name), None, None) | (None, Some(name), None) => match name.parse() {
-                Ok(task) => Ok(TextSource::Task(task)),
-                Err(error) => Err(UsageError(format!("--task: {error}; or {SYNTHETIC}"))),
-            },
-            _ => Err(UsageError(
-                "--task, --dataset and --train-file name different data: give one of them".into(),
-            )),
-        }
-    }
-
-    fn tables(s: &Settings, train: &PathBuf) -> Result<Self, UsageError> {
-        if s.method == Some(MethodName::Mlm) && s.columns.is_none() {
-            return Ok(TextSource::Lines(super::absolute(train)));
-        }
-        let usual = || vec!["sentence".to_string(), "label".to_string()];
-        let (first, second, answer) = match s.columns.clone().unwrap_or_else(usual).as_slice() {
-            [first, answer] => (first.clone(), None, answer.clone()),
-            [first, second, answer] => (first.clone(), Some(second.clone()), answer.clone()),
-            _ => {
-                return Err(UsageError(
-                    "--columns: name two or three, such as sentence,label or premise,hypothesis,label".into(),
-                ));
-            }
-        };
-        Ok(TextSource::Tables {
-            train: super::absolute(train),
-            dev: s.dev_file.as_ref().map(super::absolute),
-            test: s.test_file.as_ref().map(super::absolute),
-            columns: Columns {
-                first,
-                second,
-                answer,
-            },
-            scores: s.scores.unwrap_or(false),
-        })
-    }
-
-    /// Whether the answers are numbers.
-    pub fn is_scored(&self) -> bool {
-        match self {
-            TextSource::Task(task) => task.problem() == Problem::Score,
-            TextSource::Tables { scores, .. } => *scores,
-            TextSource::Synthetic | TextSource::Lines(_) => false,
-        }
-    }
-
-    /// In one word.
-    pub fn name(&self) -> String {
-        match self {
-            TextSource::Task(task) => task.to_string(),
-            TextSource::Synthetic => SYNTHETIC.into(),
-            TextSource::Tables { train: path, .. } | TextSource::Lines(path) => {
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                name.split('.').next().unwrap_or("table").into()
-            }
-        }
-    }
-}
-
 impl TextSpec {
     /// Fills in defaults and checks every value.
     pub fn resolve(s: Settings) -> Result<Self, UsageError> {
@@ -164,6 +68,17 @@ impl TextSpec {
             )));
         }
         let source = TextSource::of(&s)?;
+        if let Some(flag) = source.without_part(&s) {
+            return Err(UsageError(format!(
+                "{flag} has no part in training on {}: leave it out",
+                source.name()
+            )));
+        }
+        if s.epochs.is_some() && s.updates.is_some() {
+            return Err(UsageError(
+                "--epochs and --updates say the same: give one of them".into(),
+            ));
+        }
         let pretrained = s.model_dir.is_some();
         let method = MethodSpec::embeddings(&s, source.is_scored(), pretrained);
         let defaults = TrainingDefaults {
@@ -246,7 +161,10 @@ impl TextSpec {
                 self.layer_decay > 0.0 && self.layer_decay <= 1.0,
                 "--layer-decay must be above 0 and at most 1",
             ),
-            (self.max_length > 0, "--max-length must be at least 1"),
+            (
+                (1..=65_536).contains(&self.max_length),
+                "--max-length must be at least 1 and at most 65536",
+            ),
             (
                 !self.evaluation.radii.is_empty() && self.evaluation.radii.iter().all(|r| *r >= 0.0),
                 "the radii of the evaluation (--eval-eps of train, --eps of eval) must be at least 0",

@@ -26,8 +26,10 @@ pub struct Training {
     pub take: Option<usize>,
     /// The optimiser.
     pub optim: OptimSpec,
-    /// Mini-batches of standard training before the method sets in.
-    pub begin_step: u64,
+    /// Mini-batches of standard training before the method sets in, if that was said.
+    pub begin_step: Option<u64>,
+    /// The same if it was not; at most a third of all.
+    pub usual_begin: u64,
     /// Mini-batches between validations, beside those at epoch ends.
     pub validate_every: Option<u64>,
     /// Validations without a better one before the training ends.
@@ -109,10 +111,12 @@ impl Training {
                 warmup: s.warmup.unwrap_or(usual.warmup),
                 momentum: s.momentum.unwrap_or(usual.momentum),
                 weight_decay: s.weight_decay.unwrap_or(usual.weight_decay),
-                clip_norm: s.clip_norm.or(usual.clip_norm),
+                // 0 is none, where some is usual.
+                clip_norm: s.clip_norm.or(usual.clip_norm).filter(|max| *max != 0.0),
                 accumulate: s.accumulate.unwrap_or(usual.accumulate),
             },
-            begin_step: s.begin_step.unwrap_or(defaults.begin_step),
+            begin_step: s.begin_step,
+            usual_begin: defaults.begin_step,
             validate_every: s.validate_every,
             patience: s.patience,
             checkpoint_seconds: s.checkpoint_seconds.unwrap_or(20.0),
@@ -122,9 +126,23 @@ impl Training {
     /// Mini-batches in all, before replay, of so many in an epoch.
     pub fn mini_batches(&self, per_epoch: usize) -> u64 {
         match self.updates {
-            Some(updates) => (updates * self.optim.accumulate).div_ceil(self.method.replays() as u64),
+            Some(updates) => {
+                // The last mini-batches of an epoch make an update even if they are fewer.
+                let (per_epoch, each) = (per_epoch as u64, self.optim.accumulate);
+                let updates = updates.div_ceil(self.method.replays() as u64);
+                let in_an_epoch = per_epoch.div_ceil(each);
+                let rest = (updates % in_an_epoch).saturating_mul(each).min(per_epoch);
+                (updates / in_an_epoch)
+                    .saturating_mul(per_epoch)
+                    .saturating_add(rest)
+            }
             None => (self.epochs * per_epoch as f64).round().max(1.0) as u64,
         }
+    }
+
+    /// Mini-batches of standard training before the method sets in, of so many in all.
+    pub fn begin(&self, total: u64) -> u64 {
+        self.begin_step.unwrap_or(self.usual_begin.min(total / 3))
     }
 
     /// What one mini-batch costs in theory, an update each.
@@ -134,7 +152,7 @@ impl Training {
 
     /// What one mini-batch costs in theory, where that is the same for all of them.
     pub fn constant_cost(&self) -> Result<Option<Passes>, ParamError> {
-        let constant = self.optim.accumulate == 1 && self.begin_step == 0;
+        let constant = self.optim.accumulate == 1 && self.begin_step.unwrap_or(self.usual_begin) == 0;
         constant.then(|| self.expected_cost()).transpose()
     }
 
@@ -176,6 +194,7 @@ impl Training {
                 "--clip-norm must be a positive number",
             ),
             (optim.accumulate > 0, "--accumulate must be at least 1"),
+            (self.method.steps <= 100_000, "--steps must be at most 100000"),
             (
                 optim.accumulate == 1 || self.method.replays() == 1,
                 "--accumulate does not go with freeat, which makes an update in every replay",
@@ -208,9 +227,9 @@ impl Training {
             warmup: Some(optim.warmup),
             momentum: Some(optim.momentum),
             weight_decay: Some(optim.weight_decay),
-            clip_norm: optim.clip_norm,
+            clip_norm: Some(optim.clip_norm.unwrap_or(0.0)),
             accumulate: Some(optim.accumulate),
-            begin_step: self.method.uses().perturbs.then_some(self.begin_step),
+            begin_step: self.begin_step,
             validate_every: self.validate_every,
             patience: self.patience,
             checkpoint_seconds: Some(self.checkpoint_seconds),

@@ -24,7 +24,8 @@ pub struct Corpus {
 const APART: f64 = 0.1;
 
 /// Reads the sentences that a spec names. A missing part to choose by is split off the training rows, and so is one to test on where
-/// there is neither; with a part to choose by alone, that is tested on, and another one to choose by is split off.
+/// there is neither; of a known task with a part to choose by alone, that is tested on, and another one to choose by is split off.
+/// Rows come in an order of their own, the same for every seed.
 pub fn load(spec: &TextSpec) -> Result<Corpus> {
     let splits = read(spec)?;
     let named = spec.source.name();
@@ -41,8 +42,11 @@ pub fn load(spec: &TextSpec) -> Result<Corpus> {
         *train = rest;
         part
     };
+    // GLUE's part to choose by is what is published on; a user's own is what its name says.
+    let own = matches!(spec.source, TextSource::Tables { .. });
     let (dev, test) = match (splits.dev, splits.test) {
         (Some(dev), Some(test)) => (dev, test),
+        (Some(dev), None) if own => (dev, apart(&mut train, 0, "to test on")),
         (Some(known), None) => (
             apart(&mut train, 1, "to choose by beside the one to test on"),
             known,
@@ -53,6 +57,8 @@ pub fn load(spec: &TextSpec) -> Result<Corpus> {
             (apart(&mut train, 1, "to choose by"), test)
         }
     };
+    // The first rows of a file that is sorted by class would all be of one.
+    let [mut train, dev, test] = [train, dev, test].map(|part| part.shuffled(0));
     if let Some(n) = spec.training.take {
         if n > train.len() {
             return Err(UsageError(format!("--take {n}: there are {} training rows", train.len())).into());

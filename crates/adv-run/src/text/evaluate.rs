@@ -101,6 +101,10 @@ pub fn guessed_tokens(
     for (number, places) in sentences.batches(BATCH).iter().enumerate() {
         let mut rng = stream(seed, Purpose::ValidationMasking, number as u64);
         let hidden = masking.hide(&sentences.pick(places), &mut rng);
+        // Sentences of special tokens alone.
+        if hidden.places.is_empty() {
+            continue;
+        }
         let tokens = Tokens::new(&hidden.sentences, model.config(), device)?;
         let Answers::Hidden(at, _) = hidden.answers(&tokens, model.config().vocabulary, device)? else {
             continue;

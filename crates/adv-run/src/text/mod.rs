@@ -62,9 +62,14 @@ pub(crate) fn execute(spec: &TextSpec, files: &Files, command: &str, stop: &Atom
         batches.with_lengths(lengths)?,
         training,
         files,
-        "Lower --lr, or let the perturbation grow with --eps-warmup 0.3",
+        match training.method.uses().perturbs {
+            true => {
+                "Lower --lr, or let the perturbation grow with --eps-warmup 0.3, or set in later with --begin-step"
+            }
+            false => "Lower --lr",
+        },
         stop,
-    );
+    )?;
     let task = TextTask {
         train,
         dev,

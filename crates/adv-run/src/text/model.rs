@@ -140,6 +140,13 @@ impl Plan {
     /// A set as token ids; says how many were cut.
     pub fn sentences(&self, set: &TextSet, what: &str, notes: &mut Vec<String>) -> Result<Sentences> {
         let (sentences, Overlong { cut, texts }) = Sentences::new(set, &self.tokenizer)?;
+        if let Some(place) = sentences.encoded.iter().position(|sentence| sentence.is_empty()) {
+            return Err(UsageError(format!(
+                "the {what} row `{}` has no token that the model knows: leave it out",
+                set.rows()[place].first.escape_debug()
+            ))
+            .into());
+        }
         if cut > 0 {
             let text = format!("{cut} of {texts} {what} rows were too long and were cut: see --max-length");
             eprintln!("warning: {text}");

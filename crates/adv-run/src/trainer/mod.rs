@@ -13,6 +13,7 @@ pub use task::{Host, ImageTask, Kept, Sample, Task, Validation};
 
 use crate::progress::Progress;
 use crate::spec::Training;
+use crate::usage::UsageError;
 use adv_core::{Batch, TrainingMethod};
 use adv_data::{BatchPlan, Prefetch};
 use anyhow::{Context, Result, bail};
@@ -26,6 +27,8 @@ pub struct LoopPlan<'a> {
     pub batches: BatchPlan,
     /// Mini-batches in all, before replay.
     pub total: u64,
+    /// Mini-batches of standard training, before the method sets in.
+    pub begin: u64,
     /// How it is trained.
     pub training: &'a Training,
     /// The files of the run.
@@ -37,22 +40,30 @@ pub struct LoopPlan<'a> {
 }
 
 impl<'a> LoopPlan<'a> {
-    /// The plan of a run over so many samples.
+    /// The plan of a run over so many samples. Errors: a method that never sets in.
     pub fn new(
         batches: BatchPlan,
         training: &'a Training,
         files: &'a Files,
         advice: &'a str,
         stop: &'a AtomicBool,
-    ) -> Self {
-        Self {
-            total: training.mini_batches(batches.batches_per_epoch()),
+    ) -> Result<Self, UsageError> {
+        let total = training.mini_batches(batches.batches_per_epoch());
+        let begin = training.begin(total);
+        if begin > 0 && begin >= total {
+            return Err(UsageError(format!(
+                "--begin-step {begin}: the training has {total} mini-batches, so the method would never set in"
+            )));
+        }
+        Ok(Self {
+            total,
+            begin,
             batches,
             training,
             files,
             advice,
             stop,
-        }
+        })
     }
 
     fn per_epoch(&self) -> u64 {
@@ -67,8 +78,11 @@ impl<'a> LoopPlan<'a> {
     /// Updates in all. The last mini-batches of an epoch make an update even if they are fewer.
     fn updates(&self, replays: u64) -> u64 {
         let (per_epoch, each) = (self.per_epoch(), self.training.optim.accumulate);
+        if replays > 1 {
+            return self.begin + (self.total - self.begin) * replays;
+        }
         let whole = self.total / per_epoch * per_epoch.div_ceil(each);
-        (whole + (self.total % per_epoch).div_ceil(each)) * replays
+        whole + (self.total % per_epoch).div_ceil(each)
     }
 
     /// Whether validations have not become better for as long as the user has patience.

@@ -50,10 +50,12 @@ impl<'a> Updates<'a> {
         state.ledger.begin_batch(Phase::Training);
         state.carried.begin_batch();
 
-        let share = radius_share(training.method.eps_warmup, number, self.plan.total);
+        let begin = self.plan.begin;
+        let (grown, growing) = (number.saturating_sub(begin), self.plan.total - begin);
+        let share = radius_share(training.method.eps_warmup, grown, growing);
         let smaller = (share < 1.0).then(|| method.scaled(share)).transpose()?;
         let method = match smaller.as_deref() {
-            _ if number < training.begin_step => &Standard,
+            _ if number < begin => &Standard,
             Some(smaller) => smaller,
             None => method,
         };
