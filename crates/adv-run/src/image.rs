@@ -11,7 +11,7 @@ use crate::spec::{EvalSpec, ImageSpec, MethodName};
 use crate::trainer::{Ended, Files, History, ImageTask, LoopPlan, TrainState, read_checkpoint};
 use crate::usage::{Stopped, UsageError};
 use adv_core::{AscentMode, Ledger};
-use adv_data::{BatchPlan, Download, ImageSet, LastBatch, Source, Splits};
+use adv_data::{Download, ImageSet, Source, Splits};
 use adv_models::ImageClassifier;
 use anyhow::Result;
 use burn::tensor::Device;
@@ -82,12 +82,7 @@ pub(crate) fn execute(spec: &ImageSpec, files: &Files, command: &str, stop: &Ato
     } else {
         TrainState::new(model, fresh)
     };
-    let batches = BatchPlan::new(
-        train_set.len(),
-        training.batch.min(train_set.len()),
-        LastBatch::Keep,
-        training.seed,
-    )?;
+    let batches = training.batches(train_set.len())?;
     let advice = advice(training.method.name);
     let plan = LoopPlan::new(batches, training, files, &advice, stop)?;
     let task = ImageTask {

@@ -1,10 +1,11 @@
 //! One attack on one batch: fooled samples are dropped, the worst of the restarts is kept.
 
+use crate::streams::{Purpose, stream};
 use adv_core::{Batch, Ledger, Objective, Perturbation};
 use adv_models::{Labels, cross_entropy};
 use anyhow::Result;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use rand_core::Rng;
+use rand_chacha::ChaCha8Rng;
 use std::cell::RefCell;
 use std::fmt;
 use std::str::FromStr;
@@ -100,8 +101,6 @@ pub(crate) struct Uploaded<const D: usize, C> {
 
 /// A batch under attack, on the host.
 pub(crate) trait Victims<const D: usize> {
-    /// The attacked model.
-    type Model;
     /// What the model needs beside the perturbed tensor.
     type Context;
 
@@ -111,16 +110,15 @@ pub(crate) trait Victims<const D: usize> {
     fn classes(&self) -> usize;
     /// The samples at `rows`. Their shape must not depend on which they are.
     fn upload(&self, rows: &[usize], device: &Device) -> Result<Uploaded<D, Self::Context>>;
-    /// The logits of samples.
-    fn logits(&self, model: &Self::Model, input: Tensor<D>, context: &Self::Context) -> Tensor<2>;
+    /// The logits that the attacked model, frozen and in eval mode, gives samples.
+    fn logits(&self, input: Tensor<D>, context: &Self::Context) -> Tensor<2>;
     /// The clean samples, one after the other, if their perturbed ones are to be kept; else nothing.
     fn clean_values(&self) -> Vec<f32>;
 }
 
 /// The signed cross entropy of each sample, and the network's predictions from the very same forward.
-struct Watched<'a, V, M> {
+struct Watched<'a, V> {
     victims: &'a V,
-    model: &'a M,
     seen: RefCell<Vec<(usize, f32)>>,
 }
 
@@ -130,11 +128,11 @@ struct GoalTensors<C> {
     direction: Tensor<1>,
 }
 
-impl<const D: usize, V: Victims<D>> Objective<D> for Watched<'_, V, V::Model> {
+impl<const D: usize, V: Victims<D>> Objective<D> for Watched<'_, V> {
     type Targets = GoalTensors<V::Context>;
 
     fn loss(&self, input: Tensor<D>, targets: &Self::Targets) -> Tensor<1> {
-        let logits = self.victims.logits(self.model, input, &targets.context);
+        let logits = self.victims.logits(input, &targets.context);
         let predictions = read_predictions(logits.clone());
         let losses = cross_entropy(logits, &targets.labels) * targets.direction.clone();
         *self.seen.borrow_mut() = predictions
@@ -188,13 +186,29 @@ fn read<const D: usize>(t: Tensor<D>) -> Vec<f32> {
     t.into_data().iter::<f32>().collect()
 }
 
-/// Attacks one batch with a frozen model in eval mode. `rng(restart)` gives the start noise of a restart.
-pub(crate) fn attack<const D: usize, V: Victims<D>, R: Rng>(
-    model: &V::Model,
+/// The random starts of one batch of an evaluation.
+#[derive(Clone, Copy)]
+pub(crate) struct Starts {
+    /// How many; the worst counts.
+    pub(crate) restarts: usize,
+    /// The seed of the evaluation.
+    pub(crate) seed: u64,
+    /// The number of the batch.
+    pub(crate) batch: usize,
+}
+
+impl Starts {
+    fn rng(self, restart: usize) -> ChaCha8Rng {
+        let step = ((self.batch as u64) << 32) | restart as u64;
+        stream(self.seed, Purpose::Attack, step)
+    }
+}
+
+/// Attacks one batch.
+pub(crate) fn attack<const D: usize, V: Victims<D>>(
     victims: &V,
     perturbation: &Perturbation,
-    restarts: usize,
-    mut rng: impl FnMut(usize) -> R,
+    starts: Starts,
     device: &Device,
     ledger: &mut Ledger,
 ) -> Result<Attacked> {
@@ -208,7 +222,6 @@ pub(crate) fn attack<const D: usize, V: Victims<D>, R: Rng>(
     };
     let watched = Watched {
         victims,
-        model,
         seen: RefCell::new(Vec::new()),
     };
 
@@ -218,13 +231,13 @@ pub(crate) fn attack<const D: usize, V: Victims<D>, R: Rng>(
     ledger.forward(|| watched.loss(there.clean.clone(), &there.goals));
     best.record(&all, there.clean, &watched.seen.borrow(), victims.goals());
 
-    for restart in 0..restarts {
+    for restart in 0..starts.restarts {
         let mut rows: Vec<usize> = (0..n).filter(|&row| !best.success[row]).collect();
         if rows.is_empty() {
             break;
         }
         let mut there = Rows::upload(victims, &rows, device)?;
-        let mut delta = perturbation.start(&there.batch(), &mut rng(restart));
+        let mut delta = perturbation.start(&there.batch(), &mut starts.rng(restart));
         let mut momentum = None;
         for _ in 0..perturbation.steps() {
             let input = there.clean.clone() + delta.clone();

@@ -1,8 +1,7 @@
 //! Attacks on a whole set of images.
 
-use super::engine::{Uploaded, Victims, attack, read_predictions};
+use super::engine::{Starts, Uploaded, Victims, attack, read_predictions};
 use super::{AttackName, Goal, Target};
-use crate::streams::{Purpose, stream};
 use adv_core::{Ledger, Phase};
 use adv_data::ImageSet;
 use adv_models::ImageClassifier;
@@ -101,6 +100,7 @@ pub fn accuracy(
 
 /// A batch of images under attack.
 struct Images<'a> {
+    model: &'a ImageClassifier,
     shape: [usize; 3],
     classes: usize,
     pixels: &'a [f32],
@@ -108,7 +108,6 @@ struct Images<'a> {
 }
 
 impl Victims<4> for Images<'_> {
-    type Model = ImageClassifier;
     type Context = ();
 
     fn goals(&self) -> &[Goal] {
@@ -133,8 +132,8 @@ impl Victims<4> for Images<'_> {
         })
     }
 
-    fn logits(&self, model: &ImageClassifier, input: Tensor<4>, _: &()) -> Tensor<2> {
-        model.logits(input)
+    fn logits(&self, input: Tensor<4>, _: &()) -> Tensor<2> {
+        self.model.logits(input)
     }
 
     fn clean_values(&self) -> Vec<f32> {
@@ -182,28 +181,19 @@ pub fn evaluate(
         progress(rows.start)?;
         let pixels = set.pixels(&rows.clone().collect::<Vec<_>>());
         let victims = Images {
+            model,
             shape: set.shape(),
             classes: set.classes().len(),
             pixels: &pixels,
             goals: &goals[rows.clone()],
         };
-        let rng = |restart| {
-            stream(
-                plan.seed,
-                Purpose::Attack,
-                ((index as u64) << 32) | restart as u64,
-            )
+        let starts = Starts {
+            restarts: plan.name.restarts,
+            seed: plan.seed,
+            batch: index,
         };
-        let attacked = attack(
-            model,
-            &victims,
-            &perturbation,
-            plan.name.restarts,
-            rng,
-            device,
-            ledger,
-        )
-        .with_context(|| format!("attack {} on images {rows:?}", plan.name))?;
+        let attacked = attack(&victims, &perturbation, starts, device, ledger)
+            .with_context(|| format!("attack {} on images {rows:?}", plan.name))?;
         report.success.extend(attacked.success);
         report.images.extend(attacked.kept);
     }

@@ -4,7 +4,7 @@ mod engine;
 mod evaluate;
 
 pub use engine::{Goal, Target, UnknownTarget};
-pub(crate) use engine::{Uploaded, Victims, attack, read_predictions};
+pub(crate) use engine::{Starts, Uploaded, Victims, attack, read_predictions};
 pub use evaluate::{AttackPlan, AttackReport, accuracy, evaluate, predict_pixels, predictions};
 
 use adv_core::{ParamError, Perturbation, RangePolicy, Start, ValueRange};

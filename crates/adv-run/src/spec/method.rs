@@ -2,7 +2,6 @@
 
 use super::names::{AscentModeName, AxesName, FirstLayerName, MethodName, NormName, StartName, Uses};
 use super::settings::Settings;
-use adv_core::{ParamError, Passes};
 
 /// An L2 ball that holds visible changes of an image is larger than an Linf one: 1.5 on MNIST where Linf has 0.3.
 pub(super) const L2_OVER_LINF: f64 = 5.0;
@@ -214,11 +213,6 @@ impl MethodSpec {
         } else {
             1
         }
-    }
-
-    /// What one mini-batch costs in theory.
-    pub fn expected_cost(&self) -> Result<Passes, ParamError> {
-        crate::methods::expected_cost(self)
     }
 
     /// The settings that say all of it.

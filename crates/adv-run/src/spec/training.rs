@@ -6,6 +6,7 @@ use super::settings::Settings;
 use crate::device::DeviceKind;
 use crate::usage::UsageError;
 use adv_core::{ParamError, Passes};
+use adv_data::{BatchPlan, LastBatch};
 
 /// How a model is trained, whatever it is trained on.
 #[derive(Debug, Clone, PartialEq)]
@@ -123,6 +124,11 @@ impl Training {
         }
     }
 
+    /// How so many samples are cut into mini-batches.
+    pub fn batches(&self, samples: usize) -> adv_data::Result<BatchPlan> {
+        BatchPlan::new(samples, self.batch.min(samples), LastBatch::Keep, self.seed)
+    }
+
     /// Mini-batches in all, before replay, of so many in an epoch.
     pub fn mini_batches(&self, per_epoch: usize) -> u64 {
         match self.updates {
@@ -147,7 +153,7 @@ impl Training {
 
     /// What one mini-batch costs in theory, an update each.
     pub fn expected_cost(&self) -> Result<Passes, ParamError> {
-        self.method.expected_cost()
+        crate::methods::expected_cost(&self.method)
     }
 
     /// What one mini-batch costs in theory, where that is the same for all of them.

@@ -1,7 +1,7 @@
 //! What a text model says of sentences, and what that is worth.
 
 use super::data::Sentences;
-use crate::attack::{AttackName, Goal, Uploaded, Victims, attack, read_predictions};
+use crate::attack::{AttackName, Goal, Starts, Uploaded, Victims, attack, read_predictions};
 use crate::streams::{Purpose, stream};
 use adv_core::{Ledger, Phase};
 use adv_data::metrics::{accuracy, f1, matthews, pearson, spearman};
@@ -128,7 +128,6 @@ struct Embedded<'a> {
 }
 
 impl Victims<3> for Embedded<'_> {
-    type Model = TextModel;
     type Context = TextBatch;
 
     fn goals(&self) -> &[Goal] {
@@ -150,8 +149,8 @@ impl Victims<3> for Embedded<'_> {
         })
     }
 
-    fn logits(&self, model: &TextModel, input: Tensor<3>, context: &TextBatch) -> Tensor<2> {
-        model.sentence_outputs(context.tokens(), Some(input))
+    fn logits(&self, input: Tensor<3>, context: &TextBatch) -> Tensor<2> {
+        self.model.sentence_outputs(context.tokens(), Some(input))
     }
 
     fn clean_values(&self) -> Vec<f32> {
@@ -205,20 +204,13 @@ pub fn turned(
                 .collect(),
             classes: count,
         };
-        let rng = |restart: usize| {
-            let step = ((number as u64) << 32) | restart as u64;
-            stream(plan.seed, Purpose::Attack, step)
+        let starts = Starts {
+            restarts: plan.name.restarts,
+            seed: plan.seed,
+            batch: number,
         };
-        let attacked = attack(
-            &model,
-            &victims,
-            &perturbation,
-            plan.name.restarts,
-            rng,
-            device,
-            ledger,
-        )
-        .with_context(|| format!("attack {} at {}", plan.name, plan.eps))?;
+        let attacked = attack(&victims, &perturbation, starts, device, ledger)
+            .with_context(|| format!("attack {} at {}", plan.name, plan.eps))?;
         for (&place, success) in places.iter().zip(attacked.success) {
             all[place] = success;
         }

@@ -19,7 +19,6 @@ use crate::trainer::{Ended, Files, History, LoopPlan, TrainState, read_checkpoin
 use crate::usage::{Stopped, UsageError};
 use adv_core::{AscentMode, Ledger};
 use adv_data::text::{Problem, TaskId};
-use adv_data::{BatchPlan, LastBatch};
 use adv_models::text::{HeadKind, Masking, SpecialTokens, TextModel};
 use anyhow::{Context, Result};
 use burn::tensor::Device;
@@ -52,12 +51,7 @@ pub(crate) fn execute(spec: &TextSpec, files: &Files, command: &str, stop: &Atom
         TrainState::new(model, fresh)
     };
     let lengths: Vec<usize> = train.encoded.iter().map(|sentence| sentence.len()).collect();
-    let batches = BatchPlan::new(
-        train.len(),
-        training.batch.min(train.len()),
-        LastBatch::Keep,
-        training.seed,
-    )?;
+    let batches = training.batches(train.len())?;
     let loops = LoopPlan::new(
         batches.with_lengths(lengths)?,
         training,

@@ -3,7 +3,7 @@
 use super::data::Sentences;
 use super::evaluate::{guessed_tokens, main_metric, metrics, outputs};
 use crate::streams::{Purpose, stream};
-use crate::trainer::{Files, Kept, Sample, Task, Validation};
+use crate::trainer::{Files, Kept, Sample, Task, Validation, commonest_share};
 use adv_core::{AscentMode, Ledger};
 use adv_data::text::{Answer, Problem};
 use adv_models::Labels;
@@ -153,10 +153,7 @@ impl Task<3> for TextTask {
 
     fn guess(&self) -> Option<f64> {
         let classes = self.dev.classes().filter(|_| self.metric == "accuracy")?;
-        let most = classes.iter().max().map_or(0, |&most| most as usize + 1);
-        let count = |class: usize| classes.iter().filter(|&&c| c as usize == class).count();
-        let commonest = (0..most).map(count).max()?;
-        Some(commonest as f64 / classes.len().max(1) as f64)
+        Some(commonest_share(&classes))
     }
 
     fn rates(&self, model: &TextModel, rate: f64) -> ModuleLearningRate {

@@ -10,6 +10,7 @@ use burn::module::Module;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A batch as the prefetch thread leaves it.
 pub type Host = HostBatch;
@@ -83,6 +84,16 @@ pub trait Task<const D: usize> {
     fn save(&self, model: &Self::Model, files: &Files, kept: Kept) -> Result<()>;
 }
 
+/// The share of the class that occurs most often; 0 of none.
+pub(crate) fn commonest_share<T: Ord>(classes: &[T]) -> f64 {
+    let mut counts = BTreeMap::new();
+    for class in classes {
+        *counts.entry(class).or_insert(0) += 1;
+    }
+    let commonest = counts.into_values().max().unwrap_or(0);
+    f64::from(commonest) / classes.len().max(1) as f64
+}
+
 /// Images to be classified.
 pub struct ImageTask {
     /// The training images.
@@ -135,9 +146,7 @@ impl Task<4> for ImageTask {
 
     fn guess(&self) -> Option<f64> {
         let labels = self.watch.labels(&(0..self.watch.len()).collect::<Vec<_>>());
-        let count = |class: usize| labels.iter().filter(|&&label| label == class as i64).count();
-        let commonest = (0..self.watch.classes().len()).map(count).max();
-        Some(commonest.unwrap_or(0) as f64 / labels.len().max(1) as f64)
+        Some(commonest_share(&labels))
     }
 
     fn save(&self, model: &ImageClassifier, files: &Files, kept: Kept) -> Result<()> {
