@@ -1,0 +1,2 @@
+//! Models and data sets by name, from the Hugging Face hub or its cache on this machine.
+#![deny(missing_docs)]
