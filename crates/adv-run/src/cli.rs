@@ -125,14 +125,10 @@ pub struct PredictArgs {
 /// Arguments of `adv compare`.
 #[derive(Debug, Args)]
 pub struct CompareArgs {
-    /// Methods with their numbers, such as standard,fgsm-rs,free-8,pgd-7,yopo-5-10,freelb-3
-    #[arg(
-        long,
-        value_name = "LIST",
-        value_delimiter = ',',
-        default_value = "standard,fgsm,fgsm-rs,free-8,pgd-7,yopo-5-10,freelb-3"
-    )]
-    pub methods: Vec<String>,
+    /// Methods with their numbers [default: standard,fgsm,fgsm-rs,free-8,pgd-7,yopo-5-10,freelb-3; text:
+    /// standard,fgm,free-3,pgd-3,yopo-3-2,freelb-3]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub methods: Option<Vec<String>>,
     /// Equal gradient calls instead of equal epochs: this many per mini-batch of the data set in all
     #[arg(long, value_name = "C", conflicts_with = "epochs", value_parser = crate::spec::number)]
     pub calls: Option<f64>,

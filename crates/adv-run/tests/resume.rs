@@ -15,8 +15,7 @@ use tempfile::TempDir;
 const SHORT: &str = "--take 300 --hold-out 60 --epochs 3 --checkpoint-seconds 0";
 
 /// The same on text, whose models are larger.
-const SHORT_TEXT: &str =
-    "--dataset synth-sentiment --take 160 --batch 16 --epochs 3 --checkpoint-seconds 0 --n 20 --eval-eps 1";
+const SHORT_TEXT: &str = "--dataset synth-sentiment --take 160 --batch 16 --epochs 3 --checkpoint-seconds 0";
 
 const PGD: &str = "--method pgd --steps 3 --optimiser adamw --weight-decay 0.01 --clip-norm 1";
 
@@ -32,11 +31,12 @@ const DROPOUT: &str = "--dataset mnist --model two_conv --method pgd --steps 2 -
 
 /// Replayed dropout, sentences sorted by length, two mini-batches an update, validations between epochs, layers that learn at rates of
 /// their own, and a radius that grows.
-const FREELB: &str = "--method freelb --accumulate 2 --validate-every 3 --layer-decay 0.9 --eps 0.5 --eps-warmup 0.5 --begin-step 4";
+const FREELB: &str = "--method freelb --accumulate 2 --validate-every 3 --layer-decay 0.9 --eps 0.5 --eps-warmup 0.5 --begin-step 4 \
+                      --n 20 --eval-eps 1";
 
 /// Replays on text, with new masks in each pass.
 const FREEAT_TEXT: &str =
-    "--method freeat --m 2 --begin-step 0 --masks fresh --freeze 1 --patience 2 --keep last";
+    "--method freeat --m 2 --begin-step 0 --freeze 1 --patience 2 --keep last --n 20 --eval-eps 1";
 
 /// Hidden tokens come from the number of the mini-batch.
 const MLM: &str = "--method mlm";

@@ -72,6 +72,11 @@ fn a_small_encoder_learns_is_measured_and_predicts() {
     let again = json(folder, "eval --run run");
     assert_eq!(again["metrics"], result["metrics"]);
     assert_eq!(again["attacks"], result["attacks"]);
+    // From the smallest radius up, in whatever order they are asked for; what has fallen is not attacked again.
+    let other_way = json(folder, "eval --run run --eps 1,0.1");
+    assert_eq!(other_way["attacks"], result["attacks"]);
+    let calls = |eps: &str| number(&json(folder, &format!("eval --run run --eps {eps}"))["gradient_calls"]);
+    assert!(calls("1,4") < calls("1") + calls("4"));
 
     let said = predicted(
         folder,
@@ -85,6 +90,21 @@ fn a_small_encoder_learns_is_measured_and_predicts() {
     let shares = said[0]["probabilities"].as_object().expect("an object");
     let sum: f64 = shares.values().map(number).sum();
     assert!((sum - 1.0).abs() < 1e-9, "{shares:?}");
+}
+
+#[test]
+fn methods_are_compared_under_equal_calls_and_nothing_is_trained_twice() {
+    let root = root();
+    let line = "compare --dataset synth-sentiment --methods standard,freelb-3 --calls 6 --begin-step 0 --take 64 --batch 16 \
+                --n 20 --eval-eps 0.5,0.1 --out runs";
+    let results = json(root.path(), line);
+    let calls = |method: &str| number(&results[method]["ledger"]["gradient_calls"]);
+    // Six for each of the four mini-batches.
+    assert_eq!((calls("standard"), calls("freelb-3")), (24.0, 24.0));
+    let page = text(&bytes(root.path().join("runs/report.html")));
+    assert!(page.contains("the strongest of pgd-l2-10 at eps 0.1"));
+    // The seconds, too: what is there is read.
+    assert_eq!(json(root.path(), line), results);
 }
 
 #[test]
@@ -111,10 +131,14 @@ fn every_method_makes_finite_updates_on_text() {
             "standard" | "mlm" => "",
             _ => "--begin-step 0",
         };
+        let end = if method == "mlm" {
+            ""
+        } else {
+            "--n 10 --eval-eps 1"
+        };
         let out = format!("{method}{}", more.replace([' ', '-', '.'], ""));
         let line = format!(
-            "train --dataset synth-sentiment --method {method} {more} --take 32 --batch 16 --epochs 1 --n 10 --eval-eps 1 \
-             {begin} --out {out}"
+            "train --dataset synth-sentiment --method {method} {more} --take 32 --batch 16 --epochs 1 {end} {begin} --out {out}"
         );
         let result = json(root.path(), &line);
         let ledger = &result["ledger"];
@@ -136,8 +160,11 @@ fn tables_of_a_users_own_train_classes_and_scores() {
     };
     let rows: String = (0..60).map(row).collect();
     write(folder.join("own.csv"), &format!("a,b,said,degree\n{rows}"));
-    let line = "train --train-file own.csv --epochs 2 --batch 8 --n 4 --eval-eps 1";
-    let classes = json(folder, &format!("{line} --columns a,b,said --out classes"));
+    let line = "train --train-file own.csv --epochs 2 --batch 8";
+    let classes = json(
+        folder,
+        &format!("{line} --columns a,b,said --n 4 --eval-eps 1 --out classes"),
+    );
     assert_eq!(classes["dataset"], "own");
     assert!(number(&classes["clean_accuracy"]) >= 0.0);
     let warnings = classes["warnings"].to_string();
@@ -208,8 +235,34 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
         (2, "train --train-file none.tsv", &["--train-file", "none.tsv"]),
         (2, "train --train-file own.tsv --columns a,b,c,d", &["--columns"]),
         (2, "train --spec spec.toml", &["places"]),
-        (2, "compare --dataset synth-sentiment", &["images"]),
+        (2, "compare --task stsb", &["classes"]),
+        (2, "compare --dataset synth-sentiment --updates 9", &["--updates"]),
+        (
+            2,
+            "compare --dataset synth-sentiment --calls 3 --methods pgd-3",
+            &["--calls", "--begin-step"],
+        ),
+        (
+            2,
+            "compare --dataset synth-sentiment --methods mlm",
+            &["--methods", "mlm"],
+        ),
         (2, "predict --run empty --input -", &["--run empty"]),
+        (
+            2,
+            "train --dataset synth-sentiment --method smart --norm linf",
+            &["--norm has no part in smart"],
+        ),
+        (
+            2,
+            "train --task stsb --attack pgd-l2-10",
+            &["--attack", "turn classes"],
+        ),
+        (
+            2,
+            "train --dataset synth-sentiment --method mlm --n 5",
+            &["--n has no part"],
+        ),
     ];
     for (code, line, words) in cases {
         let (stdout, stderr) = expect(*code, folder, line);

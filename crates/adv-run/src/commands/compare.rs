@@ -7,16 +7,23 @@ use crate::files;
 use crate::image::load_data;
 use crate::result::RunResult;
 use crate::run::{Outcome, create_folder, execute};
-use crate::spec::{ImageSpec, MethodName, RunSpec, Settings};
+use crate::spec::{ImageSpec, MethodName, RunSpec, Settings, TextSpec};
+use crate::text;
 use crate::trainer::Files;
 use crate::usage::UsageError;
 use anyhow::{Context, Result};
 use std::sync::atomic::AtomicBool;
 
+/// What is compared where nothing is said, on images.
+const ON_IMAGES: &str = "standard,fgsm,fgsm-rs,free-8,pgd-7,yopo-5-10,freelb-3";
+
+/// The same on text.
+const ON_TEXT: &str = "standard,fgm,free-3,pgd-3,yopo-3-2,freelb-3";
+
 /// A method with its label in the tables.
 pub(super) struct Entry {
     pub(super) label: String,
-    pub(super) spec: ImageSpec,
+    pub(super) spec: RunSpec,
 }
 
 pub(super) fn run(args: CompareArgs, line: &str, stop: &AtomicBool) -> Result<Done> {
@@ -43,10 +50,10 @@ pub(super) fn run(args: CompareArgs, line: &str, stop: &AtomicBool) -> Result<Do
         let files = if known.holds_run() {
             same_run(known, entry)?
         } else {
-            create_folder(&folder, &whole(entry))?
+            create_folder(&folder, &entry.spec)?
         };
         if !files.result().exists() {
-            match execute(&whole(entry), &files, line, stop)? {
+            match execute(&entry.spec, &files, line, stop)? {
                 Outcome::Finished(_) => {}
                 Outcome::Interrupted => {
                     eprintln!("stopped; the same command goes on where it was");
@@ -73,16 +80,13 @@ pub(super) fn run(args: CompareArgs, line: &str, stop: &AtomicBool) -> Result<Do
     } else {
         println!("{}", show::results(&rows));
         println!(
-            "Budget: {}. Accuracies of the last weights.\nreport: {}",
+            "Budget: {}. Accuracies of the {} weights.\nreport: {}",
             budget(&args, &entries),
+            results.first().map_or("last", |result| result.weights.as_str()),
             path.display()
         );
     }
     Ok(Done::Complete)
-}
-
-fn whole(entry: &Entry) -> RunSpec {
-    RunSpec::Image(Box::new(entry.spec.clone()))
 }
 
 fn entries(args: &CompareArgs) -> Result<Vec<Entry>> {
@@ -93,47 +97,75 @@ fn entries(args: &CompareArgs) -> Result<Vec<Entry>> {
             .over(Settings::read(path).map_err(|error| UsageError(format!("{error:#}")))?)?,
         None => args.settings.clone(),
     };
-    if base.is_on_text() {
-        return Err(
-            UsageError("adv compare is for images: run adv train for each method on text".into()).into(),
-        );
-    }
-    let usual = ImageSpec::resolve(base.clone())?;
-    // Of the network only the share of its first layer matters here; it needs no data but their shape.
-    let share = match args.calls {
-        Some(_) => first_layer_share(&usual)?,
-        None => 0.0,
+    let usual = RunSpec::resolve(base.clone())?;
+    // Of the network only the share of its first layer matters here.
+    let share = match (args.calls, &usual) {
+        (None, _) => 0.0,
+        (Some(_), RunSpec::Image(spec)) => first_layer_share(spec)?,
+        (Some(_), RunSpec::Text(spec)) => text::first_layer_share(spec)?,
     };
-    // One evaluation for all, also for a method that trains under another norm.
+    let (base, labels) = match usual {
+        RunSpec::Image(spec) => (measured_alike(*spec, base), ON_IMAGES),
+        RunSpec::Text(spec) => (comparable(&spec, base)?, ON_TEXT),
+    };
+    let labels = match &args.methods {
+        Some(labels) => labels.clone(),
+        None => labels.split(',').map(String::from).collect(),
+    };
+    let entry = |label: String| {
+        let spec = RunSpec::resolve(parse_label(&label)?.over(base.clone())?)?;
+        let training = spec.training();
+        if training.method.name == MethodName::Mlm {
+            return Err(
+                UsageError("--methods: mlm learns no classes: there is nothing to compare".into()).into(),
+            );
+        }
+        let cost = training.expected_cost()?;
+        let epochs = match args.calls {
+            Some(_) if training.constant_cost()?.is_none() => {
+                return Err(UsageError(
+                    "--calls: mini-batches would not all cost the same; give --begin-step 0, and no --accumulate".into(),
+                )
+                .into());
+            }
+            Some(calls) => calls / cost.gradient_calls(share),
+            // A mini-batch of FreeAT is worth m updates.
+            None => training.epochs / cost.updates as f64,
+        };
+        let settings = Settings {
+            epochs: Some(epochs),
+            ..spec.settings().clone()
+        };
+        let spec = RunSpec::resolve(settings)?;
+        Ok(Entry { label, spec })
+    };
+    labels.into_iter().map(entry).collect()
+}
+
+/// One evaluation for all, also for a method that trains under another norm.
+fn measured_alike(usual: ImageSpec, base: Settings) -> Settings {
     let evaluation = usual.evaluation;
     let names = evaluation.attacks.iter().map(ToString::to_string).collect();
-    let base = Settings {
+    Settings {
         attack: Some(names),
         eval_eps: Some(vec![evaluation.eps]),
         ..base
-    };
-    args.methods
-        .iter()
-        .map(|label| {
-            let method = parse_label(label)?;
-            let mut spec = ImageSpec::resolve(method.over(base.clone())?)?;
-            let cost = spec.training.expected_cost()?;
-            let epochs = match args.calls {
-                Some(calls) => calls / cost.gradient_calls(share),
-                // A mini-batch of FreeAT is worth m updates.
-                None => spec.training.epochs / cost.updates as f64,
-            };
-            let settings = Settings {
-                epochs: Some(epochs),
-                ..spec.settings
-            };
-            spec = ImageSpec::resolve(settings)?;
-            Ok(Entry {
-                label: label.clone(),
-                spec,
-            })
-        })
-        .collect()
+    }
+}
+
+/// What can be compared on text: classes, under equal epochs or calls.
+fn comparable(usual: &TextSpec, base: Settings) -> Result<Settings, UsageError> {
+    if usual.source.is_scored() {
+        return Err(UsageError(
+            "adv compare counts what withstands an attack: choose a task with classes".into(),
+        ));
+    }
+    if base.updates.is_some() {
+        return Err(UsageError(
+            "adv compare takes --epochs or --calls, not --updates".into(),
+        ));
+    }
+    Ok(base)
 }
 
 fn first_layer_share(spec: &ImageSpec) -> Result<f64> {
@@ -152,7 +184,7 @@ fn first_layer_share(spec: &ImageSpec) -> Result<f64> {
 fn parse_label(label: &str) -> Result<Settings, UsageError> {
     let unknown = || {
         UsageError(format!(
-            "--methods: `{label}` is no method: use standard, fgsm, fgm, fgsm-rs, n-fgsm, pgd-STEPS, free-M, yopo-M-N or freelb-K"
+            "--methods: `{label}` is no method: use pgd-STEPS, free-M, yopo-M-N, freelb-K, or a name of `adv methods`"
         ))
     };
     let bare: Option<MethodName> = MethodName::ALL.into_iter().find(|name| name.to_string() == label);
@@ -198,7 +230,7 @@ fn parse_label(label: &str) -> Result<Settings, UsageError> {
 /// The folder of a run of an earlier comparison, if it was the same run.
 fn same_run(files: Files, entry: &Entry) -> Result<Files> {
     let there = RunSpec::resolve(Settings::read(&files.spec())?)?;
-    if there == whole(entry) {
+    if there == entry.spec {
         return Ok(files);
     }
     Err(UsageError(format!(
@@ -218,7 +250,10 @@ pub(super) fn budget(args: &CompareArgs, entries: &[Entry]) -> String {
     match args.calls {
         Some(calls) => format!("{calls} gradient calls per mini-batch of the data set"),
         None => {
-            let epochs = entries.iter().map(|e| e.spec.training.epochs).fold(0.0, f64::max);
+            let epochs = entries
+                .iter()
+                .map(|e| e.spec.training().epochs)
+                .fold(0.0, f64::max);
             format!("{epochs} passes over the data, replays counted")
         }
     }

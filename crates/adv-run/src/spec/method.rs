@@ -221,7 +221,7 @@ impl MethodSpec {
         let on_text = self.space == Space::Embeddings;
         Settings {
             method: Some(self.name),
-            norm: Some(self.norm),
+            norm: (uses.norm || !on_text).then_some(self.norm),
             axes: (on_text && uses.axes).then_some(self.axes),
             // On images it is the radius of the evaluation too.
             eps: self.eps.filter(|_| uses.radius || !on_text),

@@ -67,6 +67,14 @@ impl RunSpec {
         }
     }
 
+    /// The network's name in tables.
+    pub fn model(&self) -> String {
+        match self {
+            RunSpec::Image(spec) => spec.model.to_string(),
+            RunSpec::Text(spec) => spec.model_name(),
+        }
+    }
+
     /// Files that must be there before a run begins, and the flags that name them.
     pub fn inputs(&self) -> Vec<(&'static str, PathBuf)> {
         let s = self.settings();

@@ -69,6 +69,8 @@ pub struct Uses {
     pub radius: bool,
     /// `--axes`.
     pub axes: bool,
+    /// `--norm`; on images it is the norm of the evaluation in any case.
+    pub norm: bool,
 }
 
 impl MethodName {
@@ -111,6 +113,19 @@ impl MethodName {
             penalty: matches!(self, Smart | R3f | Vat),
             radius: perturbs && !matches!(self, Smart | R3f),
             axes: perturbs && !matches!(self, R3f | Vat | Fgsm | FgsmRs | NFgsm),
+            norm: perturbs && !matches!(self, Smart | R3f),
+        }
+    }
+
+    /// The dropout masks in the passes of a mini-batch, unless asked for others: the programs of FreeAT on text, SMART and R3F draw
+    /// new ones for each pass, so that the penalties of the last two also see what dropout changes.
+    pub fn usual_masks(self) -> MasksName {
+        use MethodName::*;
+        match self {
+            FreeAt | Smart | R3f => MasksName::Fresh,
+            Standard | Fgsm | Fgm | FgsmRs | NFgsm | Pgd | Yopo | FreeLb | FreeLbPlusPlus | Vat | Mlm => {
+                MasksName::Replayed
+            }
         }
     }
 

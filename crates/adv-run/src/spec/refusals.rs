@@ -42,6 +42,19 @@ impl Settings {
         ])
     }
 
+    /// A setting of the attacks at the end that was given, by its flag.
+    pub(super) fn of_attacks(&self) -> Option<&'static str> {
+        first_given(&[
+            (self.attack.is_some(), "--attack"),
+            (
+                self.eval_eps.is_some(),
+                "the radii of the evaluation (--eval-eps of train, --eps of eval)",
+            ),
+            (self.eval_step.is_some(), "--eval-step"),
+            (self.n.is_some(), "--n"),
+        ])
+    }
+
     /// A setting that was given and plays no part in this method, by its flag.
     pub fn without_part(&self, method: MethodName, on_text: bool) -> Option<&'static str> {
         let uses = method.uses(!on_text);
@@ -68,6 +81,7 @@ impl Settings {
             (unused(self.begin_step.is_some(), uses.perturbs), "--begin-step"),
             (on_text && unused(self.eps.is_some(), uses.radius), "--eps"),
             (on_text && unused(self.axes.is_some(), uses.axes), "--axes"),
+            (on_text && unused(self.norm.is_some(), uses.norm), "--norm"),
             (on_text && unused(self.place.is_some(), uses.perturbs), "--place"),
             (
                 on_text && unused(self.special_tokens.is_some(), uses.perturbs),

@@ -86,7 +86,7 @@ pub struct Settings {
     /// Whether special tokens (CLS, SEP) are perturbed too [default: perturbed]
     #[arg(long, help_heading = TEXT)]
     pub special_tokens: Option<SpecialName>,
-    /// Dropout masks in the passes of a mini-batch [default: replayed]
+    /// Dropout masks in the passes of a mini-batch [default: replayed; freeat, smart, r3f: fresh]
     #[arg(long, help_heading = TEXT)]
     pub masks: Option<MasksName>,
     /// Length of the random start, shared out over the entries of a sentence as FreeLB does [default: 2 steps, of pgd,

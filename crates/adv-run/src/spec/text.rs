@@ -59,6 +59,13 @@ pub struct TextEvalSpec {
     pub advglue: Option<PathBuf>,
 }
 
+impl TextEvalSpec {
+    /// The smallest radius.
+    pub fn smallest(&self) -> f64 {
+        self.radii.iter().copied().fold(f64::INFINITY, f64::min)
+    }
+}
+
 impl TextSpec {
     /// Fills in defaults and checks every value.
     pub fn resolve(s: Settings) -> Result<Self, UsageError> {
@@ -78,6 +85,12 @@ impl TextSpec {
             return Err(UsageError(
                 "--epochs and --updates say the same: give one of them".into(),
             ));
+        }
+        let attacked = !source.is_scored() && s.method != Some(MethodName::Mlm);
+        if let Some(flag) = s.of_attacks().filter(|_| !attacked) {
+            return Err(UsageError(format!(
+                "{flag} has no part here: attacks turn classes, and there are none"
+            )));
         }
         let pretrained = s.model_dir.is_some();
         let method = MethodSpec::embeddings(&s, source.is_scored(), pretrained);
@@ -116,6 +129,7 @@ impl TextSpec {
             advglue: s.advglue.as_ref().map(super::absolute),
         };
         let mut spec = TextSpec {
+            masks: s.masks.unwrap_or(training.method.name.usual_masks()),
             training,
             source,
             data_dir: s.data_dir.as_ref().map(super::absolute),
@@ -123,7 +137,6 @@ impl TextSpec {
             max_length: s.max_length.unwrap_or(128),
             place: s.place.unwrap_or(PlaceName::Words),
             special: s.special_tokens.unwrap_or(SpecialName::Perturbed),
-            masks: s.masks.unwrap_or(MasksName::Replayed),
             freeze: s.freeze,
             layer_decay: s.layer_decay.unwrap_or(1.0),
             keep: s.keep.unwrap_or(KeepName::Best),
@@ -133,6 +146,12 @@ impl TextSpec {
         spec.check()?;
         spec.settings = spec.filled(&s);
         Ok(spec)
+    }
+
+    /// The name of the encoder in tables.
+    pub fn model_name(&self) -> String {
+        let folder = self.model_dir.as_ref().and_then(|folder| folder.file_name());
+        folder.map_or("small-encoder".into(), |name| name.to_string_lossy().into_owned())
     }
 
     fn check(&self) -> Result<(), UsageError> {
@@ -180,6 +199,7 @@ impl TextSpec {
     /// The settings that say everything: reading them again gives the same run.
     fn filled(&self, given: &Settings) -> Settings {
         let attacks = self.evaluation.attacks.iter().map(ToString::to_string);
+        let attacked = !self.source.is_scored() && self.training.method.name != MethodName::Mlm;
         let tables = matches!(self.source, TextSource::Tables { .. });
         let columns = match &self.source {
             TextSource::Tables { columns: c, .. } => {
@@ -209,10 +229,10 @@ impl TextSpec {
             layer_decay: Some(self.layer_decay),
             keep: Some(self.keep),
             advglue: self.evaluation.advglue.clone(),
-            attack: Some(attacks.collect()),
-            eval_eps: Some(self.evaluation.radii.clone()),
+            attack: attacked.then(|| attacks.collect()),
+            eval_eps: attacked.then(|| self.evaluation.radii.clone()),
             eval_step: self.evaluation.step,
-            n: Some(self.evaluation.n),
+            n: attacked.then_some(self.evaluation.n),
             ..self.training.filled()
         }
     }

@@ -171,16 +171,17 @@ pub struct EmbeddingAttack {
     pub seed: u64,
 }
 
-/// Which sentences an attack on their word embeddings turns, in order. For classes only; the model must be frozen and in eval mode.
-/// Words that are embedded so need not exist: this measures the model, not what a writer could do to it.
-pub fn turned(
+/// Attacks the word embeddings of those sentences that have not fallen yet, and marks the ones that fall. For classes only; the model
+/// must be frozen and in eval mode. Words that are embedded so need not exist: this measures the model, not what a writer could do to it.
+pub fn turn(
     model: &TextModel,
     sentences: &Sentences,
     plan: &EmbeddingAttack,
+    fallen: &mut [bool],
     device: &Device,
     ledger: &mut Ledger,
     mut progress: impl FnMut(usize) -> Result<()>,
-) -> Result<Vec<bool>> {
+) -> Result<()> {
     ledger.begin_batch(Phase::Evaluation);
     let model = model.clone().with_place(Place::Words);
     let classes = sentences.classes().context("an attack needs classes")?;
@@ -189,16 +190,20 @@ pub fn turned(
         Problem::Score | Problem::Nothing => 0,
     };
     let perturbation = plan.name.unranged(plan.eps, plan.step)?;
-    let mut all = vec![false; sentences.len()];
     let mut done = 0;
-    for (number, places) in sentences.batches(BATCH).iter().enumerate() {
+    for (number, places) in sentences.batches(BATCH).into_iter().enumerate() {
         progress(done)?;
-        let picked = sentences.pick(places);
+        done += places.len();
+        let standing: Vec<usize> = places.into_iter().filter(|&place| !fallen[place]).collect();
+        if standing.is_empty() {
+            continue;
+        }
+        let picked = sentences.pick(&standing);
         let victims = Embedded {
             model: &model,
             longest: picked.iter().map(Encoded::len).max().unwrap_or(0),
             sentences: picked,
-            goals: places
+            goals: standing
                 .iter()
                 .map(|&place| Goal::Avoid(classes[place] as usize))
                 .collect(),
@@ -211,11 +216,9 @@ pub fn turned(
         };
         let attacked = attack(&victims, &perturbation, starts, device, ledger)
             .with_context(|| format!("attack {} at {}", plan.name, plan.eps))?;
-        for (&place, success) in places.iter().zip(attacked.success) {
-            all[place] = success;
+        for (&place, success) in standing.iter().zip(attacked.success) {
+            fallen[place] |= success;
         }
-        done += places.len();
     }
-    progress(done)?;
-    Ok(all)
+    progress(done)
 }

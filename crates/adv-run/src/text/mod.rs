@@ -23,7 +23,7 @@ use adv_models::text::{HeadKind, Masking, SpecialTokens, TextModel};
 use anyhow::{Context, Result};
 use burn::tensor::Device;
 use data::{Corpus, Sentences};
-use evaluate::{EmbeddingAttack, guessed_tokens, metrics, outputs, turned};
+use evaluate::{EmbeddingAttack, guessed_tokens, metrics, outputs, turn};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -104,7 +104,7 @@ pub(crate) fn execute(spec: &TextSpec, files: &Files, command: &str, stop: &Atom
         run: files.folder.display().to_string(),
         method: training.method.name.to_string(),
         dataset: spec.source.name(),
-        model: model_name(spec),
+        model: spec.model_name(),
         device: training.device.to_string(),
         seed: training.seed,
         init: None,
@@ -162,18 +162,19 @@ fn metric(spec: &TextSpec) -> &'static str {
     }
 }
 
+/// The share of a forward that a run's model spends in its first layer.
+pub fn first_layer_share(spec: &TextSpec) -> Result<f64> {
+    let device = spec.training.device.open()?;
+    let plan = Plan::new(spec, &data::load(spec)?)?;
+    Ok(plan.build(spec, &device.autodiff())?.first_layer_share())
+}
+
 /// The folder of the weights that the run is known by.
 pub fn kept_model(spec: &TextSpec, files: &Files) -> PathBuf {
     match spec.keep {
         KeepName::Best => files.best_model(),
         KeepName::Last => files.last_model(),
     }
-}
-
-/// The name of the encoder in tables.
-fn model_name(spec: &TextSpec) -> String {
-    let folder = spec.model_dir.as_ref().and_then(|folder| folder.file_name());
-    folder.map_or("small-encoder".into(), |name| name.to_string_lossy().into_owned())
 }
 
 /// What an evaluation saw.
@@ -240,8 +241,12 @@ fn attack_all(
     measured: &mut Measured,
 ) -> Result<()> {
     measured.attacked = victims.len();
+    let mut radii = evaluation.radii.clone();
+    radii.sort_by(f64::total_cmp);
     for &name in &evaluation.attacks {
-        for &eps in &evaluation.radii {
+        // What turns a sentence lies in every larger ball too: it is not attacked again.
+        let mut fallen = vec![false; victims.len()];
+        for &eps in &radii {
             let plan = EmbeddingAttack {
                 name,
                 eps,
@@ -250,11 +255,11 @@ fn attack_all(
             };
             let label = format!("{name}@{eps}");
             let progress = measuring(label.clone(), victims.len(), stop);
-            let success = turned(model, victims, &plan, device, ledger, progress)?;
-            let withstood = success.iter().filter(|turned| !**turned).count();
+            turn(model, victims, &plan, &mut fallen, device, ledger, progress)?;
+            let withstood = fallen.iter().filter(|fallen| !**fallen).count();
             let share = withstood as f64 / victims.len().max(1) as f64;
             if measured.attacks.values().all(|other| share <= *other) {
-                measured.turned = success;
+                measured.turned = fallen.clone();
             }
             measured.attacks.insert(label, share);
         }
