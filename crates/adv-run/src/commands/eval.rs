@@ -4,7 +4,7 @@ use super::show;
 use crate::attack::AttackReport;
 use crate::cli::EvalArgs;
 use crate::image::{Measured, load_data, measure};
-use crate::spec::{EvalSpec, ImageSpec, RunSpec, Settings, TextSpec};
+use crate::spec::{EvalSpec, ImageSpec, KeepName, RunSpec, Settings, TextSpec};
 use crate::text;
 use crate::trainer::Files;
 use crate::usage::UsageError;
@@ -200,8 +200,8 @@ fn source(args: &EvalArgs) -> Result<(Settings, PathBuf)> {
         let settings = Settings::read(&files.spec())
             .map_err(|error| UsageError(format!("--run {}: {error:#}", folder.display())))?;
         let weights = match (settings.is_on_text(), args.best) {
-            (true, true) => files.best_model(),
-            (true, false) => files.last_model(),
+            (true, false) if settings.keep == Some(KeepName::Last) => files.last_model(),
+            (true, _) => files.best_model(),
             (false, true) => files.best(),
             (false, false) => files.last(),
         };

@@ -1,6 +1,7 @@
 //! The page of a run on text.
 
 use super::evaluate::class_of;
+use crate::attack::AttackName;
 use crate::report::{AttackResult, Chart, Curve, Proportion, RunReport, Table, Unit, render_run};
 use crate::report_of::{environment, ledgers, smooth};
 use crate::result::RunResult;
@@ -43,7 +44,8 @@ pub(super) fn page(
         attacks.push(AttackResult {
             name: name.clone(),
             detail: format!(
-                "word embeddings, L2 over a sentence or Linf by name, first {} test rows",
+                "word embeddings, {}, first {} test rows",
+                ball(name),
                 result.attack_n
             ),
             accuracy: count(*accuracy, result.attack_n)?,
@@ -98,6 +100,15 @@ pub(super) fn page(
                 .into(),
         ],
     })?)
+}
+
+/// The norm of an attack, whose name ends in its radius here.
+fn ball(name: &str) -> &'static str {
+    let attack: Option<AttackName> = name.split('@').next().and_then(|name| name.parse().ok());
+    match attack {
+        Some(attack) if !attack.kind.is_l2() => "Linf, each entry by itself",
+        _ => "L2 over a sentence",
+    }
 }
 
 fn figures(result: &RunResult) -> Table {
