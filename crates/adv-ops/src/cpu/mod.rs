@@ -8,6 +8,8 @@ mod gather;
 pub(crate) mod gelu;
 pub(crate) mod layer_norm;
 pub(crate) mod linear;
+pub(crate) mod lstm;
+pub(crate) mod moments;
 mod parallel;
 pub(crate) mod pool;
 mod simd;
