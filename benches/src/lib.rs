@@ -166,7 +166,7 @@ impl<'a> TextStep<'a> {
         let (model, _) = TextModel::from_folder(folder, HeadKind::Classes(2), 0, &device.clone().autodiff())?;
         let mut noise = ChaCha8Rng::seed_from_u64(1);
         let mut draw = |bound: u32| noise.next_u32() % bound;
-        let words = model.config().vocabulary as u32;
+        let words = model.config().vocabulary() as u32;
         let sentences: Vec<Encoded> = (0..batch)
             .map(|_| Encoded {
                 ids: (0..length).map(|_| draw(words)).collect(),

@@ -113,9 +113,23 @@ impl Dropout {
         x * self.apply(factors, 0)
     }
 
+    /// Drops the same entries at all steps of a sequence (Gal and Ghahramani 2016). `[B, T, E]` to `[B, T, E]`.
+    pub(crate) fn forward_steps(&self, x: Tensor<3>) -> Tensor<3> {
+        if self.is_off() {
+            return x;
+        }
+        let [batch, _, width] = x.dims();
+        let factors = Tensor::ones([batch, 1, width], &x.device());
+        x * self.apply(factors, 0)
+    }
+
+    fn is_off(&self) -> bool {
+        !self.active.is_enabled() || self.probability == 0.0
+    }
+
     /// Drops single entries of a tensor of any rank. `turn` tells the uses of a shared layer apart.
     pub(crate) fn apply<const D: usize>(&self, x: Tensor<D>, turn: u32) -> Tensor<D> {
-        if !self.active.is_enabled() || self.probability == 0.0 {
+        if self.is_off() {
             return x;
         }
         adv_ops::dropout(x, self.probability, self.masks.draws(self.layer | turn << TURN))

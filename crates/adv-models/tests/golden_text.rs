@@ -65,7 +65,7 @@ impl Probe {
         head.weight = Param::from_tensor(weight.tensor::<2>(&device.clone().inner()).transpose().autodiff());
         head.bias = Some(Param::from_tensor(set.tensor("head/bias").tensor(&device)));
         Self {
-            model: model.with_place(place),
+            model: model.with_place(place).unwrap(),
             head,
             seen: Arc::default(),
         }
@@ -196,7 +196,7 @@ fn ours(theirs: &str) -> String {
     if theirs.starts_with("head.") {
         name
     } else {
-        format!("model.encoder.{name}")
+        format!("model.encoder.Transformer.{name}")
     }
 }
 

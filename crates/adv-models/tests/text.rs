@@ -5,8 +5,8 @@ use adv_core::{
     TrainingMethod, Vat, VatParts,
 };
 use adv_models::text::{
-    Answers, Encoded, EncoderConfig, HeadKind, Place, SpecialTokens, TextBatch, TextError, TextModel,
-    Tokenizer, Tokens, copy_tokenizer,
+    Answers, Encoded, EncoderConfig, HeadKind, Place, SpecialTokens, TextBatch, TextConfig, TextError,
+    TextModel, Tokenizer, Tokens, copy_tokenizer,
 };
 use adv_models::{Labels, MaskPolicy};
 use burn::module::Module;
@@ -77,7 +77,7 @@ fn padding_never_changes_a_vector() {
         let [_, length] = together.shape();
         let hidden = values(model.hidden(&together, None));
         let outputs = values(model.sentence_outputs(&together, None));
-        let width = model.config().hidden;
+        let width = model.config().hidden();
         for (row, ids) in [&[2u32, 5, 9, 3][..], &[2, 7, 3, 4, 30, 31, 3], &[2, 3]]
             .iter()
             .enumerate()
@@ -131,7 +131,7 @@ fn dropout_masks_last_for_a_mini_batch() {
 fn no_perturbation_and_the_cut_change_nothing() {
     for family in FAMILIES {
         for place in [Place::Words, Place::Sum, Place::Table] {
-            let model = model(family, HeadKind::Classes(2)).with_place(place);
+            let model = model(family, HeadKind::Classes(2)).with_place(place).unwrap();
             let batch = batch(&model);
             let clean = model.clean(batch.tokens());
             let plain = values(model.sentence_outputs(batch.tokens(), None));
@@ -154,6 +154,7 @@ fn no_perturbation_and_the_cut_change_nothing() {
 fn a_shared_row_moves_all_its_words() {
     let model = model("bert", HeadKind::Classes(2))
         .with_place(Place::Table)
+        .unwrap()
         .valid();
     let tokens = batch(&model).tokens().clone();
     let ids: Vec<i64> = tokens.distinct_ids().into_data().iter::<i64>().collect();
@@ -185,7 +186,7 @@ fn masks_exclude_padding_and_special_tokens() {
         (13.0, 10.0)
     );
     // Of nine rows of the table that of padding is masked, and that of the first token, which is special, if it is kept.
-    let model = model.with_place(Place::Table);
+    let model = model.with_place(Place::Table).unwrap();
     let count = |special| values(model.mask(&tokens, special)).iter().sum::<f32>() / 16.0;
     assert_eq!(
         (count(SpecialTokens::Perturbed), count(SpecialTokens::Kept)),
@@ -436,7 +437,7 @@ fn what_cannot_be_built_is_refused() {
         refused(error, words);
     }
     let device = Device::flex();
-    let config = config("bert");
+    let config = TextConfig::from(config("bert"));
     let long: Vec<u32> = vec![2; 25];
     for (sentences, words) in [
         (vec![], &["at least one"][..]),

@@ -20,7 +20,7 @@ where
     M: Split<D> + Predict<D> + Module,
 {
     Ok(match spec.name {
-        MethodName::Standard | MethodName::Mlm => Box::new(Standard),
+        MethodName::Standard | MethodName::Mlm | MethodName::Lm => Box::new(Standard),
         MethodName::Fgsm | MethodName::Fgm => {
             let one = one_step(spec, Start::Zero)?;
             Box::new(adversarial(spec, ranged(spec, one, RangePolicy::EachStep))?)

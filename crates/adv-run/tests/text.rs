@@ -245,7 +245,7 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
         (
             2,
             "compare --dataset synth-sentiment --methods mlm",
-            &["--methods", "mlm"],
+            &["--methods", "language model"],
         ),
         (2, "predict --run empty --input -", &["--run empty"]),
         (

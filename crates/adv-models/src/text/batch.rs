@@ -24,7 +24,8 @@ pub enum Answers {
     Classes(Labels),
     /// A number for each sentence, `[B]`.
     Scores(Tensor<1>),
-    /// Tokens that were hidden: their places in the batch read row by row, `[N]`, and what they were.
+    /// Tokens to be guessed: their places in the batch read row by row, `[N]`, and what they are. For a masked language model those
+    /// that were hidden; for one that guesses the next token, the places before them.
     Hidden(Tensor<1, Int>, Labels),
     /// None: sentences without labels, for a penalty alone. A loss is not a number then, and refused as such.
     None,
@@ -83,8 +84,8 @@ impl TextBatch {
                 labels.len()
             }
             (Answers::Scores(scores), HeadKind::Regression) => scores.dims()[0],
-            (Answers::Hidden(places, labels), HeadKind::MaskedLm)
-                if labels.classes() <= model.config().vocabulary =>
+            (Answers::Hidden(places, labels), HeadKind::MaskedLm | HeadKind::NextToken)
+                if labels.classes() <= model.config().vocabulary() =>
             {
                 let inside = |place: i64| (0..(batch * length) as i64).contains(&place);
                 if !places.to_data().iter::<i64>().all(inside) || places.dims()[0] != labels.len() {

@@ -101,9 +101,9 @@ pub struct EncoderConfig {
 }
 
 /// Reads keys of one file, with errors that name both.
-struct Keys<'a> {
-    path: &'a Path,
-    map: &'a Map<String, Value>,
+pub(super) struct Keys<'a> {
+    pub(super) path: &'a Path,
+    pub(super) map: &'a Map<String, Value>,
 }
 
 impl Keys<'_> {
@@ -116,7 +116,7 @@ impl Keys<'_> {
         }
     }
 
-    fn count(&self, key: &str) -> Result<usize, TextError> {
+    pub(super) fn count(&self, key: &str) -> Result<usize, TextError> {
         let value = self.map.get(key).and_then(Value::as_u64);
         let value = value
             .and_then(|value| usize::try_from(value).ok())
@@ -135,7 +135,7 @@ impl Keys<'_> {
         }
     }
 
-    fn share_or(&self, key: &str, default: f64) -> Result<f64, TextError> {
+    pub(super) fn share_or(&self, key: &str, default: f64) -> Result<f64, TextError> {
         match self.map.get(key) {
             None | Some(Value::Null) => Ok(default),
             Some(value) => match value.as_f64() {
@@ -145,7 +145,7 @@ impl Keys<'_> {
         }
     }
 
-    fn one_of<T: Copy>(
+    pub(super) fn one_of<T: Copy>(
         &self,
         key: &str,
         names: &[(&'static str, T)],
@@ -172,12 +172,7 @@ impl EncoderConfig {
     /// a width that its heads do not divide.
     pub fn read(folder: &Path) -> Result<Self, TextError> {
         let path = folder.join("config.json");
-        let text = std::fs::read_to_string(&path).map_err(|source| TextError::read(&path, source))?;
-        let value: Value = serde_json::from_str(&text).map_err(|error| TextError::json(&path, &error))?;
-        let Value::Object(raw) = value else {
-            return Err(TextError::NotObject { path });
-        };
-        Self::from_json(raw, &path)
+        Self::from_json(object(&path)?, &path)
     }
 
     /// The same from the object itself; `path` is for errors.
@@ -273,11 +268,28 @@ impl EncoderConfig {
 
     /// The names of the classes of a classification head, in order; none where the file names none.
     pub fn labels(&self) -> Option<Vec<String>> {
-        let names = self.raw.get("id2label")?.as_object()?;
-        (0..names.len())
-            .map(|id| names.get(&id.to_string())?.as_str().map(String::from))
-            .collect()
+        labels(&self.raw)
     }
+}
+
+/// The object that a JSON file holds.
+pub(super) fn object(path: &Path) -> Result<Map<String, Value>, TextError> {
+    let text = std::fs::read_to_string(path).map_err(|source| TextError::read(path, source))?;
+    let value: Value = serde_json::from_str(&text).map_err(|error| TextError::json(path, &error))?;
+    match value {
+        Value::Object(raw) => Ok(raw),
+        _ => Err(TextError::NotObject {
+            path: path.to_path_buf(),
+        }),
+    }
+}
+
+/// The names of the classes, in order; none where there are none.
+pub(super) fn labels(raw: &Map<String, Value>) -> Option<Vec<String>> {
+    let names = raw.get("id2label")?.as_object()?;
+    (0..names.len())
+        .map(|id| names.get(&id.to_string())?.as_str().map(String::from))
+        .collect()
 }
 
 /// Which files of a model folder hold weights.

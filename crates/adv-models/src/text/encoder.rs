@@ -14,13 +14,15 @@ use burn::tensor::{Tensor, s};
 /// Where a perturbation is added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Place {
-    /// To the output of the word embedding, `[B, T, E]`: positions, types, normalisation and dropout follow (FreeLB's).
+    /// To the output of the word embedding, `[B, T, E]`: positions, types, normalisation and dropout follow (FreeLB's). Of an LSTM
+    /// it is the normalised embedding, behind its dropout (the program of Miyato et al. 2017).
     #[default]
     Words,
-    /// To the sum of word, position and type embedding, `[B, T, E]`; normalisation and dropout follow.
+    /// To the sum of word, position and type embedding, `[B, T, E]`; normalisation and dropout follow. Not of an LSTM.
     Sum,
     /// To the rows of the word table that occur in the batch, `[1, U, E]`: all occurrences of a word move alike. With a
-    /// norm over the whole tensor this is the FGM that perturbs the embedding matrix, since all other rows have no gradient.
+    /// norm over the whole tensor this is the FGM that perturbs the embedding matrix, since all other rows have no gradient. Of an
+    /// LSTM the rows are the normalised ones, before dropout.
     Table,
 }
 
@@ -74,11 +76,6 @@ impl Encoder {
     /// Layers with weights of their own.
     pub(super) fn layers(&self) -> usize {
         self.layer.len()
-    }
-
-    /// One vector per token, `[B, T, H]`.
-    pub(super) fn forward(&self, tokens: &Tokens, delta: Option<Delta>) -> Tensor<3> {
-        self.above(self.below(tokens, delta, 0), tokens, 0)
     }
 
     /// Embedding and the first `layers` layers: `[B, T, H]`.

@@ -108,6 +108,23 @@ pub enum TextError {
         /// What is wrong.
         problem: String,
     },
+    /// A head that does not go with what it stands on.
+    #[error("a head for {head} needs {needs}")]
+    Head {
+        /// The head.
+        head: &'static str,
+        /// What it stands on.
+        needs: &'static str,
+    },
+    /// A place that a model does not have.
+    #[error("an LSTM has no positions or types: perturb its words or the rows of its table")]
+    NoSum,
+    /// Counts that no frequencies can be made of.
+    #[error("the frequencies of words: {problem}")]
+    Frequencies {
+        /// What is wrong.
+        problem: String,
+    },
     /// Answers that a model cannot be compared with.
     #[error("the answers of the batch: {problem}")]
     Answers {

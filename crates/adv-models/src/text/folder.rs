@@ -1,8 +1,8 @@
 //! Model folders in the layout of Hugging Face: reading weights.
 
-use super::config::{EncoderConfig, WeightFiles};
+use super::config::WeightFiles;
 use super::head::HeadKind;
-use super::{TextError, TextModel, names};
+use super::{TextConfig, TextError, TextModel, names};
 use crate::weights::{broken, compare, expected};
 use crate::{ModelError, TensorProblem};
 use burn::store::burn_pack::Tensor as FileTensor;
@@ -110,26 +110,25 @@ fn shards(folder: &Path, index: &Path) -> Result<Vec<PathBuf>, TextError> {
 /// head may be missing.
 pub(super) fn fill(
     model: &mut TextModel,
-    config: &EncoderConfig,
+    config: &TextConfig,
     head: HeadKind,
     folder: &Path,
 ) -> Result<LoadReport, TextError> {
     let files = WeightFiles::find(folder)?;
-    let family = config.family;
     let found: BTreeMap<String, FileTensor> = files
         .tensors()?
         .into_iter()
-        .map(|(name, tensor)| (names::whole(family, &name), tensor))
+        .map(|(name, tensor)| (config.whole_name(&name), tensor))
         .collect();
     let ours = expected(model);
     let wanted: BTreeMap<String, Vec<usize>> = ours
         .iter()
-        .map(|(name, shape)| (names::in_file(config, head, name), shape.clone()))
+        .map(|(name, shape)| (config.name_in_file(head, name), shape.clone()))
         .collect();
     let heads: BTreeSet<String> = ours
         .keys()
         .filter(|name| names::is_head(name))
-        .map(|name| names::in_file(config, head, name))
+        .map(|name| config.name_in_file(head, name))
         .collect();
 
     let mut report = LoadReport::default();
@@ -140,7 +139,7 @@ pub(super) fn fill(
                 report.new.push(name.clone());
                 false
             }
-            TensorProblem::Extra { name, .. } if names::may_be_left_over(family, name) => {
+            TensorProblem::Extra { name, .. } if config.may_be_left_over(name) => {
                 report.unused.push(name.clone());
                 false
             }
@@ -161,7 +160,7 @@ pub(super) fn fill(
 
     let mut tensors = Vec::new();
     for name in ours.keys() {
-        if let Some(tensor) = found.get(&names::in_file(config, head, name)) {
+        if let Some(tensor) = found.get(&config.name_in_file(head, name)) {
             let mut tensor = tensor.clone();
             tensor.name = name.clone();
             tensors.push(tensor);

@@ -1,9 +1,11 @@
-//! What stands on an encoder: a classifier, a regression, or a masked language model.
+//! What stands on the vectors of tokens: a classifier, a regression, or a language model.
 
 use super::block::{activate, linear};
 use super::config::{Activation, EncoderConfig, Family};
+use super::lstm_config::LstmConfig;
 use super::maker::Maker;
 use super::norm::LayerNorm;
+use super::text_config::TextConfig;
 use crate::Dropout;
 use burn::module::{Module, Param};
 use burn::nn::Linear;
@@ -16,8 +18,10 @@ pub enum HeadKind {
     Classes(usize),
     /// One number.
     Regression,
-    /// Logits for every token of the vocabulary.
+    /// Logits for every token of the vocabulary, for tokens that were hidden; on a transformer.
     MaskedLm,
+    /// The same for the token that follows; on an LSTM.
+    NextToken,
     /// None: the vectors of the tokens are what is wanted.
     None,
 }
@@ -28,7 +32,7 @@ impl HeadKind {
         match self {
             HeadKind::Classes(classes) => Some(classes),
             HeadKind::Regression => Some(1),
-            HeadKind::MaskedLm | HeadKind::None => None,
+            HeadKind::MaskedLm | HeadKind::NextToken | HeadKind::None => None,
         }
     }
 }
@@ -38,8 +42,31 @@ impl HeadKind {
 pub enum Head {
     /// On the vector of the first token.
     Sequence(SequenceHead),
+    /// On the vector of the last token of an LSTM.
+    Last(LastHead),
     /// On the vectors of single tokens.
     MaskedLm(MaskedLmHead),
+    /// On the vectors of single tokens of an LSTM.
+    NextToken(NextTokenHead),
+}
+
+impl Head {
+    /// A head of this kind for a model that it goes with.
+    pub(super) fn new(maker: &mut Maker<'_>, config: &TextConfig, kind: HeadKind) -> Option<Self> {
+        Some(match (config, kind, kind.outputs()) {
+            (TextConfig::Transformer(config), _, Some(outputs)) => {
+                Head::Sequence(SequenceHead::new(maker, config, outputs))
+            }
+            (TextConfig::Transformer(config), HeadKind::MaskedLm, None) => {
+                Head::MaskedLm(MaskedLmHead::new(maker, config))
+            }
+            (TextConfig::Lstm(config), _, Some(outputs)) => Head::Last(LastHead::new(maker, config, outputs)),
+            (TextConfig::Lstm(config), HeadKind::NextToken, None) => {
+                Head::NextToken(NextTokenHead::new(maker, config))
+            }
+            _ => return None,
+        })
+    }
 }
 
 /// A tanh layer on the first token (BERT's pooler), dropout and a linear layer.
@@ -105,5 +132,49 @@ impl MaskedLmHead {
             .norm
             .forward(activate(self.activation, linear(&self.dense, rows)));
         x.matmul(words.transpose()) + self.bias.val().unsqueeze()
+    }
+}
+
+/// A layer with ReLU, dropout and a linear layer (Miyato et al. 2017, section 4).
+#[derive(Module, Debug)]
+pub struct LastHead {
+    dense: Linear,
+    out: Linear,
+    dropout: Dropout,
+}
+
+impl LastHead {
+    pub(super) fn new(maker: &mut Maker<'_>, config: &LstmConfig, outputs: usize) -> Self {
+        Self {
+            dense: maker.fan_in_linear(config.hidden, config.classifier),
+            out: maker.fan_in_linear(config.classifier, outputs),
+            dropout: maker.dropout(config.classifier_dropout),
+        }
+    }
+
+    /// Vectors of last tokens, `[B, H]`, to outputs `[B, O]`.
+    pub(super) fn forward(&self, last: Tensor<2>) -> Tensor<2> {
+        let inner = adv_ops::relu(linear(&self.dense, last));
+        linear(&self.out, self.dropout.apply(inner, 0))
+    }
+}
+
+/// A linear layer to the vocabulary.
+#[derive(Module, Debug)]
+pub struct NextTokenHead {
+    decoder: Linear,
+}
+
+impl NextTokenHead {
+    pub(super) fn new(maker: &mut Maker<'_>, config: &LstmConfig) -> Self {
+        Self {
+            decoder: maker.fan_in_linear(config.hidden, config.vocabulary),
+        }
+    }
+
+    /// Vectors of tokens `[N, H]` to logits `[N, V]`.
+    pub(super) fn forward(&self, rows: Tensor<2>) -> Tensor<2> {
+        let bias = self.decoder.bias.as_ref().map(|bias| bias.val());
+        adv_ops::linear(rows, self.decoder.weight.val(), bias)
     }
 }

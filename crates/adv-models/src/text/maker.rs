@@ -51,6 +51,30 @@ impl<'a> Maker<'a> {
         self.param(values, shape)
     }
 
+    /// Uniform in ±`bound`.
+    pub(super) fn uniform<const D: usize>(&mut self, shape: [usize; D], bound: f32) -> Param<Tensor<D>> {
+        let mut values = vec![0.0; shape.iter().product()];
+        if let Some(rng) = &mut self.rng {
+            rng.uniform(&mut values);
+            values.iter_mut().for_each(|value| *value *= bound);
+        }
+        self.param(values, shape)
+    }
+
+    /// A vector of equal numbers, not drawn.
+    pub(super) fn constant(&self, length: usize, value: f32) -> Param<Tensor<1>> {
+        self.param(vec![value; length], [length])
+    }
+
+    /// A linear layer with PyTorch's first weights: uniform in ±1/sqrt(inputs), its bias too.
+    pub(super) fn fan_in_linear(&mut self, inputs: usize, outputs: usize) -> Linear {
+        let bound = (inputs as f32).sqrt().recip();
+        let mut layer = LinearConfig::new(inputs, outputs).init(self.device);
+        layer.weight = self.uniform([inputs, outputs], bound);
+        layer.bias = Some(self.uniform([outputs], bound));
+        layer
+    }
+
     /// A vector of zeros.
     pub(super) fn vector(&self, length: usize) -> Param<Tensor<1>> {
         self.param(vec![0.0; length], [length])

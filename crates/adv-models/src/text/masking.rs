@@ -1,4 +1,4 @@
-//! Hiding tokens for a masked language model.
+//! What a language model has to guess: hidden tokens, or the next one.
 
 use super::{Answers, Encoded, TextError, Tokens};
 use crate::Labels;
@@ -14,12 +14,12 @@ pub struct Masking {
     vocabulary: u32,
 }
 
-/// Sentences with hidden tokens, and what was there.
+/// Sentences with tokens to be guessed, and what they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HiddenTokens {
     /// The sentences as the model sees them.
     pub sentences: Vec<Encoded>,
-    /// Sentence and position of each hidden token.
+    /// Sentence and position of each vector that a token is guessed from: its own where it was hidden, else the one before.
     pub places: Vec<(usize, usize)>,
     /// What each of them was.
     pub tokens: Vec<u32>,
@@ -83,6 +83,20 @@ impl Masking {
 }
 
 impl HiddenTokens {
+    /// Nothing hidden: each token but the first of its sentence is to be guessed from those before it.
+    pub fn next(sentences: &[Encoded]) -> Self {
+        let rows = sentences.iter().enumerate();
+        let places = rows.flat_map(|(row, sentence)| (1..sentence.len()).map(move |at| (row, at - 1)));
+        let tokens = sentences
+            .iter()
+            .flat_map(|sentence| sentence.ids.iter().skip(1).copied());
+        Self {
+            sentences: sentences.to_vec(),
+            places: places.collect(),
+            tokens: tokens.collect(),
+        }
+    }
+
     /// The answers for `tokens`, which must be those of [`sentences`](Self::sentences).
     ///
     /// Errors: a token that is not in a vocabulary of this size; no hidden token.
@@ -90,7 +104,7 @@ impl HiddenTokens {
         if self.places.is_empty() {
             return Err(TextError::Sentence {
                 index: 0,
-                problem: "no sentence has a token that may be hidden".into(),
+                problem: "no sentence has a token to be guessed".into(),
             });
         }
         let [_, length] = tokens.shape();

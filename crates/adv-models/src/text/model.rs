@@ -1,36 +1,37 @@
-//! What is trained: an encoder and a head.
+//! What is trained: a body and a head.
 
 use super::TextError;
 use super::batch::{Answers, SpecialTokens, TextBatch};
-use super::config::EncoderConfig;
-use super::encoder::{Delta, Encoder, Place};
+use super::body::Body;
+use super::encoder::{Delta, Place};
 use super::folder::{LoadReport, fill};
-use super::head::{Head, HeadKind, MaskedLmHead, SequenceHead};
+use super::head::{Head, HeadKind};
 use super::maker::Maker;
-use super::saving::{encode, replace, saved_config};
+use super::text_config::TextConfig;
 use super::tokens::Tokens;
 use crate::{MaskPolicy, Masks};
 use adv_core::{Objective, Predict, Split};
 use burn::module::{Module, ParamGroup};
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
 
 #[derive(Debug)]
 struct Facts {
-    config: EncoderConfig,
+    config: TextConfig,
     head: HeadKind,
 }
 
-/// An encoder with a head.
+/// A transformer encoder or an LSTM, with a head.
 ///
 /// As an [`Objective`] over embeddings the perturbed tensor is **what is added** at [`Place`], so its clean value is zero
 /// ([`clean`](Self::clean)): the word table then gets its gradient like every other weight. Its loss is the mean cross entropy,
-/// for scores the mean squared error. As a [`Split`] its first layer is the embedding with the first transformer layer.
+/// for scores the mean squared error. As a [`Split`] its first layer is the embedding with the first transformer layer, or with what it
+/// brings to the gates of an LSTM.
 #[derive(Module, Debug)]
 pub struct TextModel {
-    encoder: Encoder,
+    encoder: Body,
     head: Option<Head>,
     #[module(skip)]
     masks: Masks,
@@ -41,39 +42,49 @@ pub struct TextModel {
 }
 
 impl TextModel {
-    /// A model with random weights (normal, standard deviation as the configuration says), which depend on configuration, head
-    /// and seed only.
-    pub fn new(config: EncoderConfig, head: HeadKind, seed: u64, device: &Device) -> Self {
+    /// A model with random weights (of a transformer normal, with a standard deviation as the configuration says), which depend on
+    /// configuration, head and seed only.
+    ///
+    /// # Panics
+    ///
+    /// If the head is that of a masked language model on an LSTM, or of one that guesses the next token on a transformer.
+    pub fn new(config: impl Into<TextConfig>, head: HeadKind, seed: u64, device: &Device) -> Self {
+        let config = config.into();
+        if let Err(error) = fits(&config, head) {
+            panic!("{error}");
+        }
         let masks = Masks::default();
-        let mut maker = Maker::drawing(seed, config.initializer_range, masks.clone(), device);
-        let encoder = Encoder::new(&mut maker, &config);
+        let mut maker = Maker::drawing(seed, deviation(&config), masks.clone(), device);
+        let encoder = Body::new(&mut maker, &config);
         Self::with_head(&mut maker, encoder, config, head, masks)
     }
 
     /// The model of a folder in the layout of Hugging Face: `config.json`, and weights in one safetensors file, in shards, or
     /// in a pickle. A head that the weights do not have is drawn from the seed.
     ///
-    /// Errors: files that are missing or broken, a model that is not built here, weights of the encoder that do not fit (all
-    /// of them are listed).
+    /// Errors: files that are missing or broken, a model that is not built here, a head that does not go with it, weights below the
+    /// head that do not fit (all of them are listed).
     pub fn from_folder(
         folder: &Path,
         head: HeadKind,
         seed: u64,
         device: &Device,
     ) -> Result<(Self, LoadReport), TextError> {
-        Self::load(EncoderConfig::read(folder)?, folder, head, seed, device)
+        Self::load(TextConfig::read(folder)?, folder, head, seed, device)
     }
 
     /// The same with a configuration of the caller's, such as the folder's with another dropout.
     pub fn load(
-        config: EncoderConfig,
+        config: impl Into<TextConfig>,
         folder: &Path,
         head: HeadKind,
         seed: u64,
         device: &Device,
     ) -> Result<(Self, LoadReport), TextError> {
+        let config = config.into();
+        fits(&config, head)?;
         // Its decoder is the word table here.
-        let tied = config.raw.get("tie_word_embeddings").and_then(Value::as_bool);
+        let tied = config.raw().get("tie_word_embeddings").and_then(Value::as_bool);
         if head == HeadKind::MaskedLm && tied == Some(false) {
             return Err(TextError::Unknown {
                 path: folder.join("config.json"),
@@ -83,8 +94,8 @@ impl TextModel {
             });
         }
         let masks = Masks::default();
-        let mut maker = Maker::zeros(config.initializer_range, masks.clone(), device);
-        let encoder = Encoder::new(&mut maker, &config);
+        let mut maker = Maker::zeros(deviation(&config), masks.clone(), device);
+        let encoder = Body::new(&mut maker, &config);
         maker.draw_from(seed);
         let mut model = Self::with_head(&mut maker, encoder, config.clone(), head, masks);
         let report = fill(&mut model, &config, head, folder)?;
@@ -93,20 +104,14 @@ impl TextModel {
 
     fn with_head(
         maker: &mut Maker<'_>,
-        encoder: Encoder,
-        config: EncoderConfig,
+        encoder: Body,
+        config: TextConfig,
         head: HeadKind,
         masks: Masks,
     ) -> Self {
-        let top = match head {
-            HeadKind::Classes(outputs) => Some(Head::Sequence(SequenceHead::new(maker, &config, outputs))),
-            HeadKind::Regression => Some(Head::Sequence(SequenceHead::new(maker, &config, 1))),
-            HeadKind::MaskedLm => Some(Head::MaskedLm(MaskedLmHead::new(maker, &config))),
-            HeadKind::None => None,
-        };
         Self {
             encoder,
-            head: top,
+            head: Head::new(maker, &config, head),
             masks,
             place: Place::default(),
             facts: Arc::new(Facts { config, head }),
@@ -114,12 +119,46 @@ impl TextModel {
     }
 
     /// The same model, perturbed at another place.
-    pub fn with_place(self, place: Place) -> Self {
-        Self { place, ..self }
+    ///
+    /// Errors: the sum of embeddings of an LSTM, which has one alone.
+    pub fn with_place(self, place: Place) -> Result<Self, TextError> {
+        match (&self.encoder, place) {
+            (Body::Lstm(_), Place::Sum) => Err(TextError::NoSum),
+            _ => Ok(Self { place, ..self }),
+        }
+    }
+
+    /// An LSTM whose embeddings are normalised by these frequencies of the tokens, one for each of the vocabulary, whatever they sum
+    /// to. The folder of a model keeps them. A transformer stays as it is.
+    ///
+    /// Errors: another number of them, one that is negative or not finite, none above zero.
+    pub fn with_frequencies(self, frequencies: &[f64]) -> Result<Self, TextError> {
+        let wrong = |problem: String| Err(TextError::Frequencies { problem });
+        let Body::Lstm(lstm) = self.encoder else {
+            return Ok(self);
+        };
+        let wanted = self.facts.config.vocabulary();
+        if frequencies.len() != wanted {
+            return wrong(format!("{} for a vocabulary of {wanted}", frequencies.len()));
+        }
+        if let Some(place) = frequencies.iter().position(|f| !(f.is_finite() && *f >= 0.0)) {
+            return wrong(format!("that of token {place} is {}", frequencies[place]));
+        }
+        let total: f64 = frequencies.iter().fold(0.0, |sum, f| sum + f);
+        if total <= 0.0 {
+            return wrong("all of them are 0".into());
+        }
+        let shares: Vec<f32> = frequencies.iter().map(|f| (f / total) as f32).collect();
+        let device = lstm.words().device();
+        let shares = Tensor::from_data(TensorData::new(shares, [wanted]), &device);
+        Ok(Self {
+            encoder: Body::Lstm(lstm.with_frequencies(shares)),
+            ..self
+        })
     }
 
     /// The configuration.
-    pub fn config(&self) -> &EncoderConfig {
+    pub fn config(&self) -> &TextConfig {
         &self.facts.config
     }
 
@@ -128,17 +167,14 @@ impl TextModel {
         self.facts.head
     }
 
-    /// The encoder.
-    pub fn encoder(&self) -> &Encoder {
+    /// What makes vectors of tokens.
+    pub fn body(&self) -> &Body {
         &self.encoder
     }
 
     /// The parameters by depth: the embedding first, then each layer, the head last. Shared layers are one.
     pub fn depths(&self) -> Vec<ParamGroup> {
-        let layers = self.encoder.layers();
-        let embedding = ["words", "positions", "types", "norm", "up"].map(|part| format!("encoder.{part}"));
-        let mut groups = vec![ParamGroup::from_any_predicates(embedding.to_vec())];
-        groups.extend((0..layers).map(|layer| ParamGroup::from_predicate(format!("encoder.layer.{layer}."))));
+        let mut groups = self.encoder.depths();
         groups.push(ParamGroup::from_predicate("head."));
         groups
     }
@@ -149,9 +185,8 @@ impl TextModel {
     }
 
     /// The share of the multiply-adds that embedding and first layer make: what a first-layer pass of YOPO costs, in whole ones.
-    /// Layers are of one size, and the head is small beside them.
     pub fn first_layer_share(&self) -> f64 {
-        1.0 / self.facts.config.layers.max(1) as f64
+        self.facts.config.first_layer_share()
     }
 
     /// Dropout masks of a new mini-batch; call it once before its passes. The seed should depend on run and step.
@@ -188,7 +223,7 @@ impl TextModel {
 
     fn shape(&self, tokens: &Tokens) -> [usize; 3] {
         let [batch, length] = tokens.shape();
-        let width = self.facts.config.embedding;
+        let width = self.facts.config.embedding();
         match self.place {
             Place::Words | Place::Sum => [batch, length, width],
             Place::Table => [1, tokens.distinct(), width],
@@ -198,7 +233,8 @@ impl TextModel {
     /// One vector per token, `[B, T, H]`; `delta` is added at the model's [`Place`]. What stands at padding means nothing.
     pub fn hidden(&self, tokens: &Tokens, delta: Option<Tensor<3>>) -> Tensor<3> {
         self.masks.next_pass();
-        self.encoder.forward(tokens, self.delta(delta))
+        let x = self.encoder.below(tokens, self.delta(delta), 0);
+        self.encoder.above(x, tokens, 0)
     }
 
     /// The logits or the score of each sentence, `[B, O]`; `delta` is added at the model's [`Place`].
@@ -216,7 +252,7 @@ impl TextModel {
     ///
     /// # Panics
     ///
-    /// If the head is not that of a masked language model.
+    /// If the head is not that of a language model.
     pub fn token_logits(&self, tokens: &Tokens, places: Tensor<1, Int>) -> Tensor<2> {
         self.token_top(self.hidden(tokens, None), places)
     }
@@ -229,19 +265,21 @@ impl TextModel {
     /// From what comes out of the first `layers` layers.
     fn top(&self, x: Tensor<3>, tokens: &Tokens, layers: usize) -> Tensor<2> {
         match &self.head {
-            Some(Head::Sequence(head)) => head.forward(self.encoder.first_above(x, tokens, layers)),
-            Some(Head::MaskedLm(_)) | None => panic!("this model has no output for a whole sentence"),
+            Some(Head::Sequence(head)) => head.forward(self.encoder.sentences_above(x, tokens, layers)),
+            Some(Head::Last(head)) => head.forward(self.encoder.sentences_above(x, tokens, layers)),
+            Some(Head::MaskedLm(_) | Head::NextToken(_)) | None => {
+                panic!("this model has no output for a whole sentence")
+            }
         }
     }
 
     fn token_top(&self, hidden: Tensor<3>, places: Tensor<1, Int>) -> Tensor<2> {
         let [batch, length, width] = hidden.dims();
+        let rows = hidden.reshape([batch * length, width]).select(0, places);
         match &self.head {
-            Some(Head::MaskedLm(head)) => {
-                let rows = hidden.reshape([batch * length, width]).select(0, places);
-                head.forward(rows, self.encoder.words())
-            }
-            Some(Head::Sequence(_)) | None => panic!("this model has no logits for tokens"),
+            Some(Head::MaskedLm(head)) => head.forward(rows, self.encoder.words()),
+            Some(Head::NextToken(head)) => head.forward(rows),
+            Some(Head::Sequence(_) | Head::Last(_)) | None => panic!("this model has no logits for tokens"),
         }
     }
 
@@ -255,25 +293,28 @@ impl TextModel {
             Answers::Classes(_) | Answers::Scores(_) | Answers::None => self.top(x, &batch.tokens, layers),
         }
     }
+}
 
-    /// The content of `model.safetensors`, with the names of `transformers`.
-    ///
-    /// Errors: a weight cannot be read from its device.
-    pub fn to_safetensors(&self) -> Result<Vec<u8>, TextError> {
-        encode(self, &self.facts.config, self.facts.head)
+/// Whether a head goes with what it is to stand on.
+fn fits(config: &TextConfig, head: HeadKind) -> Result<(), TextError> {
+    match (config, head) {
+        (TextConfig::Lstm(_), HeadKind::MaskedLm) => Err(TextError::Head {
+            head: "hidden tokens",
+            needs: "a transformer, which sees both sides of them; an LSTM guesses the next token",
+        }),
+        (TextConfig::Transformer(_), HeadKind::NextToken) => Err(TextError::Head {
+            head: "the next token",
+            needs: "an LSTM: a transformer of the BERT family sees what follows",
+        }),
+        _ => Ok(()),
     }
+}
 
-    /// Writes `config.json` and `model.safetensors`, which `transformers` loads; each file is replaced in one step. `labels` are
-    /// the names of the classes, in order. The tokenizer's files are [`copy_tokenizer`](super::copy_tokenizer)'s part.
-    ///
-    /// Errors: the folder cannot be written, a weight cannot be read from its device.
-    pub fn save(&self, folder: &Path, labels: Option<&[String]>) -> Result<(), TextError> {
-        let weights = self.to_safetensors()?;
-        let config = saved_config(&self.facts.config, self.facts.head, labels);
-        std::fs::create_dir_all(folder).map_err(|source| TextError::write(folder, source))?;
-        replace(&folder.join("model.safetensors"), &weights)?;
-        // Last: a folder with a configuration is one that can be loaded.
-        replace(&folder.join("config.json"), &config)
+/// Of first weights; those of an LSTM have their own rules.
+fn deviation(config: &TextConfig) -> f64 {
+    match config {
+        TextConfig::Transformer(config) => config.initializer_range,
+        TextConfig::Lstm(_) => 0.0,
     }
 }
 

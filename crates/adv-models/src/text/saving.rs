@@ -1,28 +1,41 @@
 //! Model folders in the layout of Hugging Face: writing them.
 
-use super::config::{EncoderConfig, Family};
 use super::head::HeadKind;
-use super::{TextError, TextModel, names};
+use super::{TextConfig, TextError, TextModel};
 use crate::ModelError;
 use burn::store::{BurnToPyTorchAdapter, ModuleSnapshot};
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
-/// The bytes of `model.safetensors` with the names of `transformers`.
-pub(super) fn encode(
-    model: &TextModel,
-    config: &EncoderConfig,
-    head: HeadKind,
-) -> Result<Vec<u8>, TextError> {
+impl TextModel {
+    /// The content of `model.safetensors`, with the names of `transformers`; of an LSTM with those of `torch.nn.LSTM`.
+    ///
+    /// Errors: a weight cannot be read from its device.
+    pub fn to_safetensors(&self) -> Result<Vec<u8>, TextError> {
+        encode(self, self.config(), self.head())
+    }
+
+    /// Writes `config.json` and `model.safetensors`, which `transformers` loads but for an LSTM; each file is replaced in one step.
+    /// `labels` are the names of the classes, in order. The tokenizer's files are [`copy_tokenizer`]'s part.
+    ///
+    /// Errors: the folder cannot be written, a weight cannot be read from its device.
+    pub fn save(&self, folder: &Path, labels: Option<&[String]>) -> Result<(), TextError> {
+        let weights = self.to_safetensors()?;
+        let config = saved_config(self.config(), self.head(), labels);
+        std::fs::create_dir_all(folder).map_err(|source| TextError::write(folder, source))?;
+        replace(&folder.join("model.safetensors"), &weights)?;
+        // Last: a folder with a configuration is one that can be loaded.
+        replace(&folder.join("config.json"), &config)
+    }
+}
+
+/// The bytes of `model.safetensors`.
+fn encode(model: &TextModel, config: &TextConfig, head: HeadKind) -> Result<Vec<u8>, TextError> {
     let failed = |detail: String| ModelError::Encode(detail);
     let mut buffers = Vec::new();
     for tensor in model.collect(None, Some(Box::new(BurnToPyTorchAdapter)), true) {
-        let mut name = names::in_file(config, head, &tensor.name);
-        if head == HeadKind::None {
-            // A bare encoder has no prefix.
-            name = name.trim_start_matches(config.family.prefix()).to_string();
-        }
+        let name = config.saved_name(head, &tensor.name);
         let bytes = tensor
             .to_bytes()
             .map_err(|error| failed(format!("{name}: {error}")))?;
@@ -41,37 +54,11 @@ pub(super) fn encode(
     safetensors::serialize(views, Some(metadata)).map_err(|error| failed(error.to_string()).into())
 }
 
-/// The class of `transformers` that a folder is for.
-fn class(config: &EncoderConfig, head: HeadKind) -> String {
-    let name = match config.raw.get("model_type").and_then(Value::as_str) {
-        Some("roberta") => "Roberta",
-        Some("xlm-roberta") => "XLMRoberta",
-        Some("camembert") => "Camembert",
-        Some("albert") => "Albert",
-        _ => "Bert",
-    };
-    match head {
-        HeadKind::None => format!("{name}Model"),
-        HeadKind::MaskedLm => format!("{name}ForMaskedLM"),
-        HeadKind::Classes(_) | HeadKind::Regression => format!("{name}ForSequenceClassification"),
-    }
-}
-
 /// `config.json`: what was read, with class, labels and kind of problem of this head.
-pub(super) fn saved_config(config: &EncoderConfig, head: HeadKind, labels: Option<&[String]>) -> Vec<u8> {
-    let mut raw = config.raw.clone();
-    raw.insert("architectures".into(), json!([class(config, head)]));
-    // What the caller may have changed, and what the weights are written as.
-    raw.insert("hidden_dropout_prob".into(), json!(config.hidden_dropout));
-    raw.insert(
-        "attention_probs_dropout_prob".into(),
-        json!(config.attention_dropout),
-    );
-    let head_dropout = match config.family {
-        Family::Albert => "classifier_dropout_prob",
-        Family::Bert | Family::Roberta => "classifier_dropout",
-    };
-    raw.insert(head_dropout.into(), json!(config.classifier_dropout));
+fn saved_config(config: &TextConfig, head: HeadKind, labels: Option<&[String]>) -> Vec<u8> {
+    let mut raw = config.current();
+    raw.insert("architectures".into(), json!([config.class(head)]));
+    // What the weights are written as.
     for key in ["dtype", "torch_dtype"] {
         if raw.contains_key(key) {
             raw.insert(key.into(), json!("float32"));
@@ -86,7 +73,9 @@ pub(super) fn saved_config(config: &EncoderConfig, head: HeadKind, labels: Optio
         raw.insert("label2id".into(), ids.into());
         let problem = match head {
             HeadKind::Regression => "regression",
-            HeadKind::Classes(_) | HeadKind::MaskedLm | HeadKind::None => "single_label_classification",
+            HeadKind::Classes(_) | HeadKind::MaskedLm | HeadKind::NextToken | HeadKind::None => {
+                "single_label_classification"
+            }
         };
         raw.insert("problem_type".into(), json!(problem));
     }

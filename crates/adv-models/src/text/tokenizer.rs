@@ -1,6 +1,6 @@
 //! From text to token ids.
 
-use super::vocabulary::{Options, broken, byte_level, of_words, word_piece};
+use super::vocabulary::{Ends, Options, broken, byte_level, of_words, word_piece};
 use super::{Encoded, TextError};
 use std::path::{Path, PathBuf};
 use tokenizers::{EncodeInput, PostProcessor, TruncationParams, TruncationStrategy};
@@ -61,9 +61,26 @@ impl Tokenizer {
     /// Errors: those of the library.
     pub fn of_words<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self, TextError> {
         let folder = PathBuf::from("the tokenizer of words");
-        let inner = of_words(texts, &folder)?;
+        let inner = of_words(texts, 1, Ends::Bert, &folder)?;
         let mask = inner.token_to_id("[MASK]");
         Ok(Self { inner, folder, mask })
+    }
+
+    /// The same for a model that reads from left to right: words that occur at least `least` times, behind `[PAD]`, `[UNK]` and
+    /// `[EOS]`; a text, and each of a pair, ends in `[EOS]`.
+    ///
+    /// Errors: those of the library.
+    pub fn of_words_before_end<'a>(
+        texts: impl IntoIterator<Item = &'a str>,
+        least: usize,
+    ) -> Result<Self, TextError> {
+        let folder = PathBuf::from("the tokenizer of words");
+        let inner = of_words(texts, least, Ends::Last, &folder)?;
+        Ok(Self {
+            inner,
+            folder,
+            mask: None,
+        })
     }
 
     /// Writes `tokenizer.json`, without truncation.

@@ -1,6 +1,6 @@
 //! A batch of sentences as token ids on a device.
 
-use super::{EncoderConfig, TextError};
+use super::{TextConfig, TextError};
 use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData};
 use std::collections::BTreeMap;
 
@@ -36,6 +36,8 @@ pub struct Tokens {
     pub(crate) mask: Tensor<2>,
     /// 1 for special tokens.
     special: Tensor<2>,
+    /// The place of the last token of each sentence in the batch read row by row, `[B]`.
+    pub(crate) last: Tensor<1, Int>,
     /// The ids that occur, each once, `[U]`.
     pub(crate) distinct: Tensor<1, Int>,
     /// The place of each id in `distinct`, `[B, T]`.
@@ -47,7 +49,7 @@ impl Tokens {
     ///
     /// Errors: no sentence, an empty or too long one, an id or a type that the embedding does not have. Any of them would
     /// panic in the middle of a pass.
-    pub fn new(sentences: &[Encoded], config: &EncoderConfig, device: &Device) -> Result<Self, TextError> {
+    pub fn new(sentences: &[Encoded], config: &TextConfig, device: &Device) -> Result<Self, TextError> {
         Self::padded(sentences, 0, config, device)
     }
 
@@ -55,7 +57,7 @@ impl Tokens {
     pub fn padded(
         sentences: &[Encoded],
         length: usize,
-        config: &EncoderConfig,
+        config: &TextConfig,
         device: &Device,
     ) -> Result<Self, TextError> {
         for (index, sentence) in sentences.iter().enumerate() {
@@ -99,12 +101,16 @@ impl Tokens {
         }
         let distinct: Vec<i64> = places.keys().copied().collect();
         let count = distinct.len();
+        let ends = sentences.iter().enumerate();
+        let ends = ends.map(|(row, sentence)| (row * longest + sentence.len() - 1) as i64);
+        let ends: Vec<i64> = ends.collect();
         let place = ids.iter().map(|id| places[id]).collect();
         Ok(Self {
             types: whole(types),
             mask: flags(&|sentence| vec![1.0; sentence.len()]),
             special: flags(&|sentence| sentence.special.iter().map(|&flag| flag as f32).collect()),
             distinct: Tensor::from_data(TensorData::new(distinct, [count]), device),
+            last: Tensor::from_data(TensorData::new(ends, [sentences.len()]), device),
             place: whole(place),
             ids: whole(ids),
         })
@@ -155,7 +161,7 @@ impl Tokens {
     }
 }
 
-fn check(sentence: &Encoded, config: &EncoderConfig) -> Result<(), String> {
+fn check(sentence: &Encoded, config: &TextConfig) -> Result<(), String> {
     let length = sentence.len();
     if length == 0 {
         return Err("it has no tokens".into());
@@ -170,18 +176,18 @@ fn check(sentence: &Encoded, config: &EncoderConfig) -> Result<(), String> {
         return Err("ids, types and special flags differ in number".into());
     }
     let largest = |row: &[u32]| row.iter().max().map_or(0, |&id| id as usize);
-    if largest(&sentence.ids) >= config.vocabulary {
+    if largest(&sentence.ids) >= config.vocabulary() {
         return Err(format!(
             "token id {} is not one of the {} of the vocabulary",
             largest(&sentence.ids),
-            config.vocabulary
+            config.vocabulary()
         ));
     }
-    if largest(&sentence.types) >= config.types.max(1) {
+    if largest(&sentence.types) >= config.types() {
         return Err(format!(
             "token type {} is not one of the {} of the model",
             largest(&sentence.types),
-            config.types
+            config.types()
         ));
     }
     Ok(())

@@ -12,6 +12,7 @@ use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::processors::bert::BertProcessing;
 use tokenizers::processors::roberta::RobertaProcessing;
+use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{AddedToken, Normalizer, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer};
 
 /// What `tokenizer_config.json` says, where it is needed.
@@ -77,15 +78,24 @@ pub(super) fn word_piece(path: &Path, options: &Options) -> Result<tokenizers::T
     Ok(made)
 }
 
-/// Whole words of the texts, in lower case, behind BERT's special tokens.
+/// What stands around a text of whole words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ends {
+    /// BERT's special tokens on both sides.
+    Bert,
+    /// One at the end.
+    Last,
+}
+
+/// Whole words of the texts that occur at least so often, in lower case, in the order in which they come, behind the special tokens.
 pub(super) fn of_words<'a>(
     texts: impl IntoIterator<Item = &'a str>,
+    least: usize,
+    ends: Ends,
     folder: &Path,
 ) -> Result<tokenizers::Tokenizer, TextError> {
-    let mut ids: HashMap<String, u32> = HashMap::new();
-    for name in SPECIAL {
-        ids.insert(name.into(), ids.len() as u32);
-    }
+    let mut found: HashMap<String, usize> = HashMap::new();
+    let mut words: Vec<(String, usize)> = Vec::new();
     let normalizer = BertNormalizer::new(true, true, None, true);
     for text in texts {
         let mut text = PreTokenizedString::from(text);
@@ -94,9 +104,28 @@ pub(super) fn of_words<'a>(
             .and_then(|()| BertPreTokenizer.pre_tokenize(&mut text));
         cut.map_err(|error| broken(folder, error))?;
         for (word, ..) in text.get_splits(OffsetReferential::Normalized, OffsetType::Byte) {
-            let next = ids.len() as u32;
-            ids.entry(word.into()).or_insert(next);
+            match found.get(word) {
+                Some(&place) => words[place].1 += 1,
+                None => {
+                    found.insert(word.into(), words.len());
+                    words.push((word.into(), 1));
+                }
+            }
         }
+    }
+    let special: &[&str] = match ends {
+        Ends::Bert => &SPECIAL,
+        Ends::Last => &["[PAD]", "[UNK]", EOS],
+    };
+    let frequent = words.into_iter().filter(|(_, count)| *count >= least);
+    let names = special
+        .iter()
+        .map(ToString::to_string)
+        .chain(frequent.map(|(word, _)| word));
+    let mut ids: HashMap<String, u32> = HashMap::new();
+    for name in names {
+        let next = ids.len() as u32;
+        ids.entry(name).or_insert(next);
     }
     let model = WordLevel::builder()
         .vocab(ids.into_iter().collect())
@@ -107,16 +136,36 @@ pub(super) fn of_words<'a>(
     inner
         .with_normalizer(Some(normalizer))
         .map_err(|error| broken(folder, error))?;
-    finish_as_bert(&mut inner, folder)?;
+    match ends {
+        Ends::Bert => finish_as_bert(&mut inner, folder)?,
+        Ends::Last => {
+            let [end, _] = special_ids(&inner, folder, [EOS, "[UNK]"])?;
+            let made = TemplateProcessing::builder()
+                .try_single(format!("$A {EOS}"))
+                .and_then(|made| made.try_pair(format!("$A {EOS} $B:1 {EOS}:1")))
+                .and_then(|made| {
+                    made.special_tokens(vec![end])
+                        .build()
+                        .map_err(|error| error.to_string())
+                });
+            let made = made.map_err(|error| broken(folder, error.into()))?;
+            inner.with_pre_tokenizer(Some(BertPreTokenizer));
+            inner.with_post_processor(Some(made));
+            add_special(&mut inner, folder, special)?;
+        }
+    }
     Ok(inner)
 }
+
+/// The end of a text that is read from left to right.
+const EOS: &str = "[EOS]";
 
 /// BERT's special tokens.
 const SPECIAL: [&str; 5] = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
 
 /// Words and punctuation, between BERT's special tokens.
 fn finish_as_bert(made: &mut tokenizers::Tokenizer, path: &Path) -> Result<(), TextError> {
-    let [sep, cls] = special(made, path, ["[SEP]", "[CLS]"])?;
+    let [sep, cls] = special_ids(made, path, ["[SEP]", "[CLS]"])?;
     made.with_pre_tokenizer(Some(BertPreTokenizer));
     made.with_post_processor(Some(BertProcessing::new(sep, cls)));
     add_special(made, path, &SPECIAL)
@@ -138,7 +187,7 @@ pub(super) fn byte_level(
         .build()
         .map_err(|error| broken(vocabulary, error))?;
     let mut made = tokenizers::Tokenizer::new(model);
-    let [sep, cls] = special(&made, vocabulary, ["</s>", "<s>"])?;
+    let [sep, cls] = special_ids(&made, vocabulary, ["</s>", "<s>"])?;
     let bytes = ByteLevel::default().add_prefix_space(options.prefix_space);
     made.with_pre_tokenizer(Some(bytes));
     made.with_decoder(Some(ByteLevel::default()));
@@ -156,7 +205,7 @@ pub(super) fn byte_level(
 }
 
 /// The ids of tokens that a sentence is put between.
-fn special(
+fn special_ids(
     made: &tokenizers::Tokenizer,
     path: &Path,
     names: [&str; 2],

@@ -115,10 +115,11 @@ fn entries(args: &CompareArgs) -> Result<Vec<Entry>> {
     let entry = |label: String| {
         let spec = RunSpec::resolve(parse_label(&label)?.over(base.clone())?)?;
         let training = spec.training();
-        if training.method.name == MethodName::Mlm {
-            return Err(
-                UsageError("--methods: mlm learns no classes: there is nothing to compare".into()).into(),
-            );
+        if training.method.name.is_language_model() {
+            return Err(UsageError(
+                "--methods: a language model learns no classes: there is nothing to compare".into(),
+            )
+            .into());
         }
         let cost = training.expected_cost()?;
         let epochs = match args.calls {

@@ -55,8 +55,8 @@ fn on_text(args: &EvalArgs, spec: &TextSpec, stop: &AtomicBool) -> Result<()> {
     let device = spec.training.device.open()?;
     let corpus = text::data::load(spec)?;
     let plan = text::Plan::of_saved(spec, corpus.test.problem(), &folder)?;
-    if plan.head == HeadKind::MaskedLm {
-        return usage("a masked language model has no classes to be measured by: see its result.json");
+    if matches!(plan.head, HeadKind::MaskedLm | HeadKind::NextToken) {
+        return usage("a language model has no classes to be measured by: see its result.json");
     }
     let test = plan.sentences(&corpus.test, "test", &mut Vec::new())?;
     let (model, _) = TextModel::from_folder(&folder, plan.head, 0, &device)?;

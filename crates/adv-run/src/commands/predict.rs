@@ -37,10 +37,9 @@ pub(super) fn run(args: &PredictArgs) -> Result<()> {
     let problem = problem(&folder)?;
     let plan = Plan::of_saved(&spec, &problem, &folder)?;
     if !matches!(plan.head, HeadKind::Classes(_) | HeadKind::Regression) {
-        return Err(UsageError(
-            "adv predict: a masked language model has nothing to say of a sentence".into(),
-        )
-        .into());
+        return Err(
+            UsageError("adv predict: a language model has nothing to say of a sentence".into()).into(),
+        );
     }
     let texts = read(&args.input, args.columns.as_deref())?;
     let device = args.device.unwrap_or(spec.training.device).open()?;
@@ -87,8 +86,8 @@ pub(super) fn run(args: &PredictArgs) -> Result<()> {
 
 /// What the model of a folder says of a sentence.
 fn problem(folder: &Path) -> Result<Problem> {
-    let config = adv_models::text::EncoderConfig::read(folder)?;
-    let regression = config.raw.get("problem_type").and_then(Value::as_str) == Some("regression");
+    let config = adv_models::text::TextConfig::read(folder)?;
+    let regression = config.raw().get("problem_type").and_then(Value::as_str) == Some("regression");
     let labels = config.labels().unwrap_or_default();
     Ok(if regression {
         Problem::Score

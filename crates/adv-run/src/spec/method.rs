@@ -15,6 +15,17 @@ pub enum Space {
     Embeddings,
 }
 
+/// How long embeddings are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Embedded {
+    /// Those of a pretrained encoder.
+    Pretrained,
+    /// Those of a small one that is yet to learn and easily led astray.
+    Small,
+    /// Entries of unit variance.
+    Normalised,
+}
+
 /// A method and its parameters, as numbers; [`crate::methods::build`] makes the method.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MethodSpec {
@@ -104,8 +115,8 @@ impl MethodSpec {
         }
     }
 
-    /// On embeddings: those of a pretrained encoder, or else of a small one that is yet to learn and easily led astray.
-    pub(super) fn embeddings(s: &Settings, scores: bool, pretrained: bool) -> Self {
+    /// On embeddings.
+    pub(super) fn embeddings(s: &Settings, scores: bool, embedded: Embedded) -> Self {
         use MethodName::*;
         let name = s.method.unwrap_or(FreeLb);
         let norm = s.norm.unwrap_or(match name {
@@ -113,12 +124,21 @@ impl MethodSpec {
             _ => NormName::L2,
         });
         let linf = norm == NormName::Linf;
+        // What is usual elsewhere, in units of these embeddings: over a sentence, and of an entry.
+        let (whole_unit, entry) = match embedded {
+            Embedded::Pretrained | Embedded::Small => (1.0, 1.0),
+            Embedded::Normalised => (50.0, 5.0),
+        };
         // FreeLB's published settings have no bound on most tasks. An Linf radius is one of single entries.
         let usual = match name {
             FreeLb | FreeLbPlusPlus => None,
-            _ if linf => Some(0.01),
-            _ if pretrained => Some(0.05),
-            _ => Some(0.1),
+            _ if linf => Some(0.01 * entry),
+            _ => Some(match embedded {
+                Embedded::Pretrained => 0.05,
+                Embedded::Small => 0.1,
+                // Miyato et al. 2017, section 4.
+                Embedded::Normalised => 5.0,
+            }),
         };
         let eps = s.eps.or(usual);
         let steps = s.steps.unwrap_or(match name {
@@ -129,9 +149,9 @@ impl MethodSpec {
         let (m, n_inner) = (s.m.unwrap_or(3), s.n_inner.unwrap_or(2));
         let whole = eps.unwrap_or(0.0);
         let step = s.step.unwrap_or(match name {
-            FreeLb if linf => 0.005,
+            FreeLb if linf => 0.005 * entry,
             // Published are 0.03 to 0.2 for large models; under 0.1 a small one learns nothing.
-            FreeLb | FreeLbPlusPlus => 0.03,
+            FreeLb | FreeLbPlusPlus => 0.03 * whole_unit,
             Pgd => 2.5 * whole / steps.max(1) as f64,
             FgsmRs => 1.25 * whole,
             Yopo => 2.5 * whole / (m * n_inner).max(1) as f64,
@@ -147,7 +167,7 @@ impl MethodSpec {
             _ => f64::INFINITY,
         };
         let init_mag = match name {
-            FreeLbPlusPlus => 0.05,
+            FreeLbPlusPlus => 0.05 * whole_unit,
             _ => (2.0 * step).min(farthest),
         };
         Self {

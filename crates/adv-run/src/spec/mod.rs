@@ -3,6 +3,7 @@
 mod image;
 mod method;
 mod names;
+mod network;
 mod refusals;
 mod settings;
 mod source;
@@ -15,6 +16,7 @@ pub use names::{
     AscentModeName, AxesName, FirstLayerName, KeepName, MasksName, MethodName, NormName, OptimiserName,
     PlaceName, ScheduleName, SpecialName, StartName, Uses,
 };
+pub use network::TextNetwork;
 pub use settings::{Settings, number};
 pub use source::TextSource;
 pub use text::{TextEvalSpec, TextSpec};
@@ -134,18 +136,22 @@ mod tests {
     #[test]
     fn the_settings_of_a_spec_give_the_same_spec_again() {
         for method in MethodName::ALL {
-            for (task, model_dir) in [
-                (None, None),
-                (Some("synth-sentiment"), None),
-                (Some("stsb"), Some("m")),
-                (Some("cola"), Some("m")),
+            for (task, model, model_dir) in [
+                (None, None, None),
+                (Some("synth-sentiment"), None, None),
+                (Some("stsb"), None, Some("m")),
+                (Some("cola"), None, Some("m")),
+                (Some("mr"), Some("lstm"), None),
+                (Some("mr"), Some("lstm"), Some("m")),
             ] {
-                if task.is_none() && !method.is_for_images() {
+                let lost = model.is_some() && method == MethodName::Mlm;
+                if task.is_none() && !method.is_for_images() || lost {
                     continue;
                 }
                 let settings = Settings {
                     method: Some(method),
                     task: task.map(String::from),
+                    model: model.map(String::from),
                     model_dir: model_dir.map(PathBuf::from),
                     patience: Some(3),
                     validate_every: Some(7),
@@ -175,7 +181,13 @@ mod tests {
             method: Some(MethodName::Mlm),
             ..Settings::default()
         };
-        check(lines, "lines");
+        check(lines.clone(), "lines");
+        let next = Settings {
+            method: Some(MethodName::Lm),
+            ..lines
+        };
+        let next = check(next, "lines for an LSTM");
+        assert_eq!(next.settings().model.as_deref(), Some("lstm"));
     }
 
     #[test]

@@ -42,6 +42,8 @@ pub enum MethodName {
     Vat,
     /// No perturbation: a masked language model on sentences without labels (Devlin et al. 2019); on text.
     Mlm,
+    /// No perturbation: a model of the next word, by an LSTM (Miyato et al. 2017 begin with one); on text.
+    Lm,
 }
 
 /// Which settings a method uses.
@@ -75,7 +77,7 @@ pub struct Uses {
 
 impl MethodName {
     /// All methods, in the order of the tables.
-    pub const ALL: [MethodName; 14] = [
+    pub const ALL: [MethodName; 15] = [
         MethodName::Standard,
         MethodName::Fgsm,
         MethodName::Fgm,
@@ -90,17 +92,23 @@ impl MethodName {
         MethodName::R3f,
         MethodName::Vat,
         MethodName::Mlm,
+        MethodName::Lm,
     ];
 
     /// Whether images can be trained with it.
     pub fn is_for_images(self) -> bool {
-        !matches!(self, MethodName::FreeLbPlusPlus | MethodName::Mlm)
+        !matches!(self, MethodName::FreeLbPlusPlus) && !self.is_language_model()
+    }
+
+    /// Whether it learns words from sentences without answers.
+    pub fn is_language_model(self) -> bool {
+        matches!(self, MethodName::Mlm | MethodName::Lm)
     }
 
     /// Which settings the method uses, on pixels or else on embeddings.
     pub fn uses(self, pixels: bool) -> Uses {
         use MethodName::*;
-        let perturbs = !matches!(self, Standard | Mlm);
+        let perturbs = !matches!(self, Standard | Mlm | Lm);
         Uses {
             perturbs,
             step: perturbs && !matches!(self, R3f | Vat),
@@ -123,9 +131,8 @@ impl MethodName {
         use MethodName::*;
         match self {
             FreeAt | Smart | R3f => MasksName::Fresh,
-            Standard | Fgsm | Fgm | FgsmRs | NFgsm | Pgd | Yopo | FreeLb | FreeLbPlusPlus | Vat | Mlm => {
-                MasksName::Replayed
-            }
+            Standard | Fgsm | Fgm | FgsmRs | NFgsm | Pgd | Yopo | FreeLb | FreeLbPlusPlus | Vat | Mlm
+            | Lm => MasksName::Replayed,
         }
     }
 
@@ -133,7 +140,7 @@ impl MethodName {
     pub fn allows(self, norm: NormName, pixels: bool) -> bool {
         use MethodName::*;
         match self {
-            Standard | Mlm | Pgd | FreeLb | FreeLbPlusPlus | Smart | R3f => true,
+            Standard | Mlm | Lm | Pgd | FreeLb | FreeLbPlusPlus | Smart | R3f => true,
             Fgm | Vat => norm == NormName::L2,
             Fgsm | FgsmRs | NFgsm => norm == NormName::Linf,
             FreeAt | Yopo => !pixels || norm == NormName::Linf,

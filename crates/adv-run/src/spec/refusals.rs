@@ -4,11 +4,12 @@ use super::names::MethodName;
 use super::settings::Settings;
 
 impl Settings {
-    /// Whether they are about text: a model folder, a task or a table is named.
+    /// Whether they are about text: a model folder, an LSTM, a task or a table is named.
     pub fn is_on_text(&self) -> bool {
         self.model_dir.is_some()
             || self.task.is_some()
             || self.train_file.is_some()
+            || self.model.as_deref() == Some(super::network::TextNetwork::LSTM)
             || self.dataset.as_deref() == Some(super::source::SYNTHETIC)
     }
 
@@ -36,7 +37,6 @@ impl Settings {
     /// A setting that was given and has a meaning on images only, by its flag.
     pub(super) fn image_only(&self) -> Option<&'static str> {
         first_given(&[
-            (self.model.is_some(), "--model"),
             (self.init.is_some(), "--init"),
             (self.hold_out.is_some(), "--hold-out"),
         ])

@@ -20,11 +20,11 @@ pub struct Settings {
     /// digits (bundled), mnist, fashion-mnist, cifar10, or the generated synth-sentiment [default: digits]
     #[arg(long, value_name = "D")]
     pub dataset: Option<String>,
-    /// wong_cnn, madry_cnn, small_cnn, two_conv or mlp [default: by data set]
+    /// wong_cnn, madry_cnn, small_cnn, two_conv or mlp [default: by data set]; on text lstm
     #[arg(long, value_name = "N")]
     pub model: Option<String>,
     /// Passes over the training data, before replay; fractions are allowed [default: by data set; text: 3,
-    /// without --model-dir 12]
+    /// without --model-dir 12; lstm 10]
     #[arg(long, value_name = "E")]
     pub epochs: Option<f64>,
     /// Updates in all, instead of --epochs; on text
@@ -52,13 +52,14 @@ pub struct Settings {
     #[arg(long, value_name = "N")]
     pub hold_out: Option<usize>,
 
-    /// A folder with a pretrained encoder (BERT, RoBERTa, ALBERT) in the layout of Hugging Face
+    /// A folder with a pretrained encoder (BERT, RoBERTa, ALBERT) in the layout of Hugging Face, or with an LSTM of an
+    /// earlier run
     #[arg(long, value_name = "DIR", help_heading = TEXT)]
     pub model_dir: Option<PathBuf>,
     /// What to learn: sst2, mrpc, rte, cola, stsb, sick-e, ... or synth-sentiment
     #[arg(long, value_name = "T", help_heading = TEXT)]
     pub task: Option<String>,
-    /// Instead of a task: a table to train on, .tsv, .csv or .jsonl, .gz allowed; with mlm also plain lines (.txt)
+    /// Instead of a task: a table to train on, .tsv, .csv or .jsonl, .gz allowed; with mlm and lm also plain lines (.txt)
     #[arg(long, value_name = "FILE", help_heading = TEXT)]
     pub train_file: Option<PathBuf>,
     /// A table to choose the best checkpoint by [default: a tenth of the training rows]
@@ -83,7 +84,7 @@ pub struct Settings {
     /// What a radius, a step and a start are measured over [default: sentence; smart: token]
     #[arg(long, help_heading = TEXT)]
     pub axes: Option<AxesName>,
-    /// Whether special tokens (CLS, SEP) are perturbed too [default: perturbed]
+    /// Whether special tokens (CLS, SEP, EOS) are perturbed too [default: perturbed; vat with lstm: kept]
     #[arg(long, help_heading = TEXT)]
     pub special_tokens: Option<SpecialName>,
     /// Dropout masks in the passes of a mini-batch [default: replayed; freeat, smart, r3f: fresh]
@@ -113,11 +114,11 @@ pub struct Settings {
     #[arg(long, help_heading = METHOD)]
     pub norm: Option<NormName>,
     /// Radius: of pixels 0 to 1, such as 0.3 or 8/255; of embeddings in their own units [default: by data set; text: 0.05,
-    /// without --model-dir 0.1, under linf 0.01; freelb on text: none, the perturbation is not projected]
+    /// without --model-dir 0.1, lstm 5, under linf 0.01, lstm 0.05; freelb on text: none, the perturbation is not projected]
     #[arg(long, value_parser = number, help_heading = METHOD)]
     pub eps: Option<f64>,
     /// Step size [default: 2.5 eps / steps, yopo and on text freeat in their own count of steps; fgsm, fgm, freeat: eps;
-    /// fgsm-rs: 1.25 eps; smart: 1e-3; freelb on text: 0.03, under linf 0.005]
+    /// fgsm-rs: 1.25 eps; smart: 1e-3; freelb on text: 0.03, lstm 1.5, under linf 0.005, lstm 0.025]
     #[arg(long, value_parser = number, help_heading = METHOD)]
     pub step: Option<f64>,
     /// Steps of pgd and smart, passes of freelb, power iterations of vat [default: 7; freelb and text: 3; freelb++: 10; smart
@@ -145,7 +146,7 @@ pub struct Settings {
     #[arg(long, value_parser = number, help_heading = METHOD)]
     pub eps_warmup: Option<f64>,
     /// Mini-batches of standard training before the method sets in [default: 0; text without --model-dir: 250, at most
-    /// a third]
+    /// a third; lstm 0]
     #[arg(long, value_name = "N", help_heading = METHOD)]
     pub begin_step: Option<u64>,
     /// Share of the clean loss in fgsm, fgm, fgsm-rs, n-fgsm and pgd [default: 0; fgm on text: 0.5]
@@ -155,22 +156,23 @@ pub struct Settings {
     #[arg(long, help_heading = METHOD)]
     pub ascent_mode: Option<AscentModeName>,
 
-    /// Optimiser [default: adam; text: adamw]
+    /// Optimiser [default: adam; text: adamw, lstm adam]
     #[arg(long, help_heading = OPTIMISER)]
     pub optimiser: Option<OptimiserName>,
-    /// Learning rate, at its peak [default: by data set; text: 5e-5, without --model-dir 3e-3]
+    /// Learning rate, at its peak [default: by data set; text: 5e-5, without --model-dir 3e-3; lstm 1e-3,
+    /// with --model-dir 5e-4]
     #[arg(long, value_parser = number, help_heading = OPTIMISER)]
     pub lr: Option<f64>,
     /// Learning-rate schedule over all updates [default: triangular; text: linear]
     #[arg(long, help_heading = OPTIMISER)]
     pub schedule: Option<ScheduleName>,
-    /// Updates over which the rate grows from 0 to its peak; below 1, a share of all updates [default: 0; text: 0.06]
+    /// Updates over which the rate grows from 0 to its peak; below 1, a share of all updates [default: 0; text: 0.06, lstm 0]
     #[arg(long, value_parser = number, help_heading = OPTIMISER)]
     pub warmup: Option<f64>,
     /// Momentum of sgd [default: 0.9]
     #[arg(long, value_parser = number, help_heading = OPTIMISER)]
     pub momentum: Option<f64>,
-    /// Weight decay; on text not of biases and normalisations [default: 0; text: 0.01]
+    /// Weight decay; on text not of biases and normalisations [default: 0; text: 0.01, lstm 0]
     #[arg(long, value_parser = number, help_heading = OPTIMISER)]
     pub weight_decay: Option<f64>,
     /// Largest global gradient norm; 0 for no clipping [default: 0; text: 1]
@@ -185,7 +187,7 @@ pub struct Settings {
     #[arg(long, value_name = "A", help_heading = EVALUATION)]
     pub attack: Option<Vec<String>>,
     /// Radius of the evaluation; on text several, separated by commas [default: that of training; text: 0.05,0.1,0.2,0.5,
-    /// without --model-dir 0.1,0.3,0.5,1]
+    /// without --model-dir 0.1,0.3,0.5,1; lstm 1,2,5,10]
     #[arg(long, value_parser = number, value_delimiter = ',', help_heading = EVALUATION)]
     #[serde(deserialize_with = "one_or_more")]
     pub eval_eps: Option<Vec<f64>>,

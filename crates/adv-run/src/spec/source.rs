@@ -1,6 +1,5 @@
 //! Where sentences come from.
 
-use super::names::MethodName;
 use super::settings::Settings;
 use crate::usage::UsageError;
 use adv_data::text::{Columns, Problem, TaskId};
@@ -37,7 +36,7 @@ impl TextSource {
     pub(super) fn of(s: &Settings) -> Result<Self, UsageError> {
         match (s.task.as_ref(), s.dataset.as_ref(), &s.train_file) {
             (None, None, None) => Err(UsageError(
-                "--model-dir: name what to train on, with --task or --train-file".into(),
+                "name what to train on, with --task or --train-file".into(),
             )),
             (None, None, Some(train)) => Self::tables(s, train),
             (Some(name), None, None) | (None, Some(name), None) if name == SYNTHETIC => {
@@ -56,7 +55,7 @@ impl TextSource {
     fn tables(s: &Settings, train: &PathBuf) -> Result<Self, UsageError> {
         let name = train.to_string_lossy();
         let plain = name.ends_with(".txt") || name.ends_with(".txt.gz");
-        if s.method == Some(MethodName::Mlm) && plain {
+        if s.method.is_some_and(|method| method.is_language_model()) && plain {
             return Ok(TextSource::Lines(super::absolute(train)));
         }
         let usual = || vec!["sentence".to_string(), "label".to_string()];

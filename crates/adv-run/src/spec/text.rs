@@ -1,9 +1,10 @@
 //! A run on text.
 
-use super::method::MethodSpec;
+use super::method::{Embedded, MethodSpec};
 use super::names::{
     KeepName, MasksName, MethodName, OptimiserName, PlaceName, ScheduleName, SpecialName, StartName,
 };
+use super::network::TextNetwork;
 use super::settings::Settings;
 use super::source::TextSource;
 use super::training::{OptimSpec, Training, TrainingDefaults, first_broken};
@@ -22,7 +23,9 @@ pub struct TextSpec {
     pub source: TextSource,
     /// The task's own folder, if given.
     pub data_dir: Option<PathBuf>,
-    /// The folder of the pretrained encoder; none: a small one with random weights.
+    /// The kind of network.
+    pub network: TextNetwork,
+    /// The folder of a pretrained one; none: a small one with random weights.
     pub model_dir: Option<PathBuf>,
     /// Tokens of a sentence or pair.
     pub max_length: usize,
@@ -40,6 +43,43 @@ pub struct TextSpec {
     pub keep: KeepName,
     /// The final evaluation.
     pub evaluation: TextEvalSpec,
+}
+
+/// What is taken where the settings are silent.
+fn defaults(method: &MethodSpec, embedded: Embedded, pretrained: bool) -> TrainingDefaults {
+    let decayed = OptimSpec {
+        schedule: ScheduleName::Linear,
+        warmup: 0.06,
+        momentum: 0.9,
+        weight_decay: 0.01,
+        clip_norm: Some(1.0),
+        ..OptimSpec::constant(OptimiserName::Adamw, 5e-5)
+    };
+    let (epochs, lr) = match embedded {
+        Embedded::Pretrained => (3.0, 5e-5),
+        Embedded::Small => (12.0, 3e-3),
+        // Published: 1e-3 for a language model, 5e-4 for a classifier that begins with it.
+        Embedded::Normalised => (10.0, if pretrained { 5e-4 } else { 1e-3 }),
+    };
+    TrainingDefaults {
+        epochs,
+        batch: 32,
+        begin_step: match embedded {
+            // Under an adversary from the first update on, a small encoder with random weights does not begin to learn.
+            Embedded::Small if method.uses().perturbs => 250,
+            _ => 0,
+        },
+        optim: match embedded {
+            Embedded::Pretrained | Embedded::Small => OptimSpec { lr, ..decayed },
+            Embedded::Normalised => OptimSpec {
+                name: OptimiserName::Adam,
+                lr,
+                warmup: 0.0,
+                weight_decay: 0.0,
+                ..decayed
+            },
+        },
+    }
 }
 
 /// What the final evaluation on text does.
@@ -86,42 +126,31 @@ impl TextSpec {
                 "--epochs and --updates say the same: give one of them".into(),
             ));
         }
-        let attacked = !source.is_scored() && s.method != Some(MethodName::Mlm);
+        let attacked = !source.is_scored() && !s.method.is_some_and(MethodName::is_language_model);
         if let Some(flag) = s.of_attacks().filter(|_| !attacked) {
             return Err(UsageError(format!(
                 "{flag} has no part here: attacks turn classes, and there are none"
             )));
         }
         let pretrained = s.model_dir.is_some();
-        let method = MethodSpec::embeddings(&s, source.is_scored(), pretrained);
-        let defaults = TrainingDefaults {
-            epochs: if pretrained { 3.0 } else { 12.0 },
-            batch: 32,
-            // Under an adversary from the first update on, a small encoder with random weights does not begin to learn.
-            begin_step: if pretrained || !method.uses().perturbs {
-                0
-            } else {
-                250
-            },
-            optim: OptimSpec {
-                schedule: ScheduleName::Linear,
-                warmup: 0.06,
-                momentum: 0.9,
-                weight_decay: 0.01,
-                clip_norm: Some(1.0),
-                ..OptimSpec::constant(OptimiserName::Adamw, if pretrained { 5e-5 } else { 3e-3 })
-            },
+        let network = TextNetwork::of(&s)?;
+        let embedded = match (network, pretrained) {
+            (TextNetwork::Lstm, _) => Embedded::Normalised,
+            (TextNetwork::Transformer, true) => Embedded::Pretrained,
+            (TextNetwork::Transformer, false) => Embedded::Small,
         };
+        let method = MethodSpec::embeddings(&s, source.is_scored(), embedded);
+        let defaults = defaults(&method, embedded, pretrained);
         let mut training = Training::resolve(&s, method, &defaults);
         if training.optim.schedule == ScheduleName::Triangular && s.warmup.is_none() {
             training.optim.warmup = 0.0;
         }
         let evaluation = TextEvalSpec {
             attacks: super::attacks(&s, &["pgd-l2-10"])?,
-            radii: s.eval_eps.clone().unwrap_or(if pretrained {
-                vec![0.05, 0.1, 0.2, 0.5]
-            } else {
-                vec![0.1, 0.3, 0.5, 1.0]
+            radii: s.eval_eps.clone().unwrap_or(match embedded {
+                Embedded::Pretrained => vec![0.05, 0.1, 0.2, 0.5],
+                Embedded::Small => vec![0.1, 0.3, 0.5, 1.0],
+                Embedded::Normalised => vec![1.0, 2.0, 5.0, 10.0],
             }),
             step: s.eval_step,
             n: s.n.unwrap_or(500),
@@ -136,7 +165,12 @@ impl TextSpec {
             model_dir: s.model_dir.as_ref().map(super::absolute),
             max_length: s.max_length.unwrap_or(128),
             place: s.place.unwrap_or(PlaceName::Words),
-            special: s.special_tokens.unwrap_or(SpecialName::Perturbed),
+            // The program of Miyato et al. leaves the end of a sentence as it is under VAT.
+            special: s.special_tokens.unwrap_or(match (network, method.name) {
+                (TextNetwork::Lstm, MethodName::Vat) => SpecialName::Kept,
+                _ => SpecialName::Perturbed,
+            }),
+            network,
             freeze: s.freeze,
             layer_decay: s.layer_decay.unwrap_or(1.0),
             keep: s.keep.unwrap_or(KeepName::Best),
@@ -148,10 +182,14 @@ impl TextSpec {
         Ok(spec)
     }
 
-    /// The name of the encoder in tables.
+    /// The name of the network in tables.
     pub fn model_name(&self) -> String {
         let folder = self.model_dir.as_ref().and_then(|folder| folder.file_name());
-        folder.map_or("small-encoder".into(), |name| name.to_string_lossy().into_owned())
+        let small = match self.network {
+            TextNetwork::Transformer => "small-encoder",
+            TextNetwork::Lstm => "lstm",
+        };
+        folder.map_or(small.into(), |name| name.to_string_lossy().into_owned())
     }
 
     fn check(&self) -> Result<(), UsageError> {
@@ -173,8 +211,16 @@ impl TextSpec {
                 "--init-mag must be at least 0",
             ),
             (
-                !lines || method.name == MethodName::Mlm,
-                "--train-file without --columns needs --method mlm",
+                !lines || method.name.is_language_model(),
+                "--train-file without --columns needs --method mlm or lm",
+            ),
+            (
+                self.network == TextNetwork::Transformer || method.name != MethodName::Mlm,
+                "--method mlm needs a transformer, which sees both sides of a hidden token: an LSTM learns by --method lm",
+            ),
+            (
+                self.network == TextNetwork::Transformer || self.place != PlaceName::Sum,
+                "--place sum: an LSTM has word embeddings alone; perturb words or table",
             ),
             (
                 self.layer_decay > 0.0 && self.layer_decay <= 1.0,
@@ -199,7 +245,7 @@ impl TextSpec {
     /// The settings that say everything: reading them again gives the same run.
     fn filled(&self, given: &Settings) -> Settings {
         let attacks = self.evaluation.attacks.iter().map(ToString::to_string);
-        let attacked = !self.source.is_scored() && self.training.method.name != MethodName::Mlm;
+        let attacked = !self.source.is_scored() && !self.training.method.name.is_language_model();
         let tables = matches!(self.source, TextSource::Tables { .. });
         let columns = match &self.source {
             TextSource::Tables { columns: c, .. } => {
@@ -220,6 +266,7 @@ impl TextSpec {
             columns,
             scores: tables.then_some(self.source.is_scored()),
             data_dir: self.data_dir.clone(),
+            model: (self.network == TextNetwork::Lstm).then(|| TextNetwork::LSTM.into()),
             model_dir: self.model_dir.clone(),
             max_length: Some(self.max_length),
             place: Some(self.place),

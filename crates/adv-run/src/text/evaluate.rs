@@ -1,12 +1,14 @@
 //! What a text model says of sentences, and what that is worth.
 
 use super::data::Sentences;
+use super::task::Guessing;
 use crate::attack::{AttackName, Goal, Starts, Uploaded, Victims, attack, read_predictions};
 use crate::streams::{Purpose, stream};
 use adv_core::{Ledger, Phase};
 use adv_data::metrics::{accuracy, f1, matthews, pearson, spearman};
 use adv_data::text::{Answer, Problem};
-use adv_models::text::{Answers, Encoded, Masking, Place, SpecialTokens, TextBatch, TextModel, Tokens};
+use adv_models::cross_entropy;
+use adv_models::text::{Answers, Encoded, Place, SpecialTokens, TextBatch, TextModel, Tokens};
 use anyhow::{Context, Result};
 use burn::tensor::{Device, Tensor};
 use std::collections::BTreeMap;
@@ -87,35 +89,61 @@ pub fn main_metric(metrics: &BTreeMap<String, f64>, name: &str) -> f64 {
         .unwrap_or(-1.0)
 }
 
-/// The share of hidden tokens that a masked language model guesses. What is hidden depends on the seed alone.
+/// Of logits over a vocabulary for every token: fewer sentences.
+const GUESSED_BATCH: usize = 16;
+
+/// What a language model makes of tokens.
+#[derive(Debug, Clone, Copy)]
+pub struct Guessed {
+    /// The share of them that it guesses.
+    pub share: f64,
+    /// The exponential of its mean loss.
+    pub perplexity: f64,
+}
+
+/// How well a language model guesses tokens. Which are hidden depends on the seed alone.
 pub fn guessed_tokens(
     model: &TextModel,
     sentences: &Sentences,
-    masking: &Masking,
+    guessing: &Guessing,
     seed: u64,
     device: &Device,
     ledger: &mut Ledger,
-) -> Result<f64> {
+) -> Result<Guessed> {
     ledger.begin_batch(Phase::Evaluation);
-    let (mut right, mut all) = (0, 0);
-    for (number, places) in sentences.batches(BATCH).iter().enumerate() {
+    let (mut right, mut all, mut loss) = (0, 0, 0.0);
+    let size = match guessing {
+        Guessing::Hidden(_) => BATCH,
+        Guessing::Next => GUESSED_BATCH,
+    };
+    for (number, places) in sentences.batches(size).iter().enumerate() {
         let mut rng = stream(seed, Purpose::ValidationMasking, number as u64);
-        let hidden = masking.hide(&sentences.pick(places), &mut rng);
+        let hidden = guessing.ask(&sentences.pick(places), &mut rng);
         // Sentences of special tokens alone.
         if hidden.places.is_empty() {
             continue;
         }
         let tokens = Tokens::new(&hidden.sentences, model.config(), device)?;
-        let Answers::Hidden(at, _) = hidden.answers(&tokens, model.config().vocabulary, device)? else {
+        let Answers::Hidden(at, labels) = hidden.answers(&tokens, model.config().vocabulary(), device)?
+        else {
             continue;
         };
         let logits = ledger.forward(|| model.token_logits(&tokens, at));
+        let losses = cross_entropy(logits.clone(), &labels).into_data();
+        loss += losses
+            .iter::<f32>()
+            .map(f64::from)
+            .fold(0.0, |sum, loss| sum + loss);
         let guesses = read_predictions(logits);
         let hits = guesses.iter().zip(&hidden.tokens);
         right += hits.filter(|(guess, token)| **guess == **token as usize).count();
         all += guesses.len();
     }
-    Ok(right as f64 / all.max(1) as f64)
+    let all = all.max(1) as f64;
+    Ok(Guessed {
+        share: right as f64 / all,
+        perplexity: (loss / all).exp(),
+    })
 }
 
 /// A batch of sentences under attack, at their word embeddings.
@@ -183,7 +211,7 @@ pub fn turn(
     mut progress: impl FnMut(usize) -> Result<()>,
 ) -> Result<()> {
     ledger.begin_batch(Phase::Evaluation);
-    let model = model.clone().with_place(Place::Words);
+    let model = model.clone().with_place(Place::Words)?;
     let classes = sentences.classes().context("an attack needs classes")?;
     let count = match &sentences.problem {
         Problem::Classes(names) => names.len(),

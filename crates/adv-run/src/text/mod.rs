@@ -7,14 +7,14 @@ mod report;
 mod task;
 
 pub use model::Plan;
-pub use task::{Companions, TextHost, TextTask};
+pub use task::{Companions, Guessing, TextHost, TextTask};
 
 use crate::methods;
 use crate::optim::optimiser_sparing;
 use crate::progress::measuring;
 use crate::result::{LedgerResult, RunResult};
 use crate::run::{Outcome, learn, write_result};
-use crate::spec::{KeepName, MethodName, SpecialName, TextEvalSpec, TextSource, TextSpec};
+use crate::spec::{KeepName, SpecialName, TextEvalSpec, TextSource, TextSpec};
 use crate::trainer::{Ended, Files, History, LoopPlan, TrainState, read_checkpoint};
 use crate::usage::{Stopped, UsageError};
 use adv_core::{AscentMode, Ledger};
@@ -43,7 +43,7 @@ pub(crate) fn execute(spec: &TextSpec, files: &Files, command: &str, stop: &Atom
     let dev = plan.sentences(&corpus.dev, "validation", &mut notes)?;
     let test = plan.sentences(&corpus.test, "test", &mut notes)?;
 
-    let model = plan.build(spec, &device.clone().autodiff())?;
+    let model = plan.build(spec, &train, &device.clone().autodiff())?;
     let fresh = optimiser_sparing(&training.optim, TextModel::without_decay());
     let mut state = if files.checkpoint().exists() {
         read_checkpoint(&files.checkpoint(), model, fresh, &device)?
@@ -67,7 +67,7 @@ pub(crate) fn execute(spec: &TextSpec, files: &Files, command: &str, stop: &Atom
     let task = TextTask {
         train,
         dev,
-        masking: masking(&plan)?,
+        guessing: guessing(&plan)?,
         special: match spec.special {
             SpecialName::Perturbed => SpecialTokens::Perturbed,
             SpecialName::Kept => SpecialTokens::Kept,
@@ -89,7 +89,7 @@ pub(crate) fn execute(spec: &TextSpec, files: &Files, command: &str, stop: &Atom
     let epochs = state.batches as f64 / loops.batches.batches_per_epoch() as f64;
     let ledger = &mut state.ledger;
     let measured = match plan.head {
-        HeadKind::MaskedLm => measure_guesses(&kept, &task, &test, ledger),
+        HeadKind::MaskedLm | HeadKind::NextToken => measure_guesses(&kept, &task, &test, ledger),
         _ => measure(&kept, &plan, &test, spec, &device, ledger, stop),
     };
     let measured = match measured {
@@ -128,9 +128,9 @@ pub(crate) fn execute(spec: &TextSpec, files: &Files, command: &str, stop: &Atom
     Ok(Outcome::Finished(Box::new(result)))
 }
 
-/// For a masked language model answers mean nothing.
+/// For a language model answers mean nothing.
 fn unanswered(spec: &TextSpec, corpus: Corpus) -> Corpus {
-    if spec.training.method.name != MethodName::Mlm {
+    if !spec.training.method.name.is_language_model() {
         return corpus;
     }
     Corpus {
@@ -141,21 +141,24 @@ fn unanswered(spec: &TextSpec, corpus: Corpus) -> Corpus {
     }
 }
 
-fn masking(plan: &Plan) -> Result<Option<Masking>> {
-    if plan.head != HeadKind::MaskedLm {
-        return Ok(None);
+fn guessing(plan: &Plan) -> Result<Option<Guessing>> {
+    match plan.head {
+        HeadKind::MaskedLm => {}
+        HeadKind::NextToken => return Ok(Some(Guessing::Next)),
+        HeadKind::Classes(_) | HeadKind::Regression | HeadKind::None => return Ok(None),
     }
     let mask = plan
         .tokenizer
         .mask()
         .ok_or_else(|| UsageError("--method mlm: the tokenizer has no mask token".into()))?;
-    Ok(Some(Masking::new(HIDDEN, mask, plan.config.vocabulary)?))
+    let masking = Masking::new(HIDDEN, mask, plan.config.vocabulary())?;
+    Ok(Some(Guessing::Hidden(masking)))
 }
 
 /// The figure that chooses the best weights: GLUE's, and accuracy where that has two.
 fn metric(spec: &TextSpec) -> &'static str {
     match &spec.source {
-        _ if spec.training.method.name == MethodName::Mlm => "guessed_tokens",
+        _ if spec.training.method.name.is_language_model() => "guessed_tokens",
         TextSource::Task(TaskId::Cola) => "matthews",
         source if source.is_scored() => "spearman",
         _ => "accuracy",
@@ -164,9 +167,7 @@ fn metric(spec: &TextSpec) -> &'static str {
 
 /// The share of a forward that a run's model spends in its first layer.
 pub fn first_layer_share(spec: &TextSpec) -> Result<f64> {
-    let device = spec.training.device.open()?;
-    let plan = Plan::new(spec, &data::load(spec)?)?;
-    Ok(plan.build(spec, &device.autodiff())?.first_layer_share())
+    Ok(Plan::new(spec, &data::load(spec)?)?.config.first_layer_share())
 }
 
 /// The folder of the weights that the run is known by.
@@ -291,10 +292,14 @@ fn measure_guesses(
     test: &Sentences,
     ledger: &mut Ledger,
 ) -> Result<Measured> {
-    let masking = task.masking.as_ref().context("no token is hidden")?;
-    let share = guessed_tokens(model, test, masking, task.seed, &task.device, ledger)?;
+    let guessing = task.guessing.as_ref().context("no token is to be guessed")?;
+    let guessed = guessed_tokens(model, test, guessing, task.seed, &task.device, ledger)?;
+    let figures = [
+        ("guessed_tokens", guessed.share),
+        ("perplexity", guessed.perplexity),
+    ];
     Ok(Measured {
-        metrics: [("guessed_tokens".to_string(), share)].into(),
+        metrics: figures.map(|(name, value)| (name.to_string(), value)).into(),
         ..Measured::default()
     })
 }

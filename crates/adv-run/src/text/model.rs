@@ -2,11 +2,11 @@
 
 use super::data::{Corpus, Sentences};
 use super::task::Companions;
-use crate::spec::{MasksName, MethodName, PlaceName, TextSpec};
+use crate::spec::{MasksName, MethodName, PlaceName, TextNetwork, TextSpec};
 use crate::usage::UsageError;
 use adv_data::text::{Problem, TextSet};
 use adv_models::MaskPolicy;
-use adv_models::text::{EncoderConfig, HeadKind, Overlong, Place, TextModel, Tokenizer};
+use adv_models::text::{HeadKind, LstmConfig, Overlong, Place, TextConfig, TextModel, Tokenizer};
 use anyhow::Result;
 use burn::module::Module;
 use burn::tensor::Device;
@@ -18,7 +18,7 @@ pub struct Plan {
     /// From text to token ids, cutting what is too long.
     pub tokenizer: Tokenizer,
     /// Sizes and details.
-    pub config: EncoderConfig,
+    pub config: TextConfig,
     /// The head.
     pub head: HeadKind,
 }
@@ -27,6 +27,7 @@ pub struct Plan {
 fn head(spec: &TextSpec, problem: &Problem) -> HeadKind {
     match problem {
         _ if spec.training.method.name == MethodName::Mlm => HeadKind::MaskedLm,
+        _ if spec.training.method.name == MethodName::Lm => HeadKind::NextToken,
         Problem::Classes(names) => HeadKind::Classes(names.len()),
         Problem::Score => HeadKind::Regression,
         Problem::Nothing => HeadKind::None,
@@ -34,8 +35,8 @@ fn head(spec: &TextSpec, problem: &Problem) -> HeadKind {
 }
 
 /// A small encoder for a vocabulary of so many words.
-fn small(vocabulary: usize, longest: usize) -> Result<EncoderConfig> {
-    let sizes = json!({
+fn small(vocabulary: usize, longest: usize) -> Result<TextConfig> {
+    made(json!({
         "model_type": "bert",
         "vocab_size": vocabulary,
         "hidden_size": 64,
@@ -49,29 +50,67 @@ fn small(vocabulary: usize, longest: usize) -> Result<EncoderConfig> {
         "pad_token_id": 0,
         // The weights of a model this small would learn little with BERT's 0.02.
         "initializer_range": 0.1,
-    });
-    let Value::Object(sizes) = sizes else {
-        unreachable!("an object was written")
-    };
-    Ok(EncoderConfig::from_json(sizes, Path::new("the small encoder"))?)
+    }))
+}
+
+/// An LSTM for a vocabulary of so many words: half of the published cells, so that two cores train it in minutes.
+fn lstm(vocabulary: usize) -> Result<TextConfig> {
+    made(json!({
+        "model_type": LstmConfig::TYPE,
+        "vocab_size": vocabulary,
+        "embedding_size": 256,
+        "hidden_size": 512,
+        "classifier_size": 30,
+        "embedding_dropout": 0.5,
+        "classifier_dropout": 0.0,
+    }))
+}
+
+fn made(sizes: Value) -> Result<TextConfig> {
+    let sizes = sizes.as_object().cloned().unwrap_or_default();
+    Ok(TextConfig::from_json(sizes, Path::new("the model of this run"))?)
+}
+
+/// How often a word must occur to be one of the vocabulary of an LSTM: the others are unknown words, which it must learn too.
+const LEAST: usize = 2;
+
+/// How often each token of the vocabulary occurs.
+fn counts(train: &Sentences, vocabulary: usize) -> Vec<f64> {
+    let mut counts = vec![0.0; vocabulary];
+    for sentence in train.encoded.iter() {
+        for &id in &sentence.ids {
+            counts[id as usize] += 1.0;
+        }
+    }
+    counts
 }
 
 impl Plan {
-    /// The plan of a new run: of the pretrained folder, or a small encoder for the words of the training sentences.
+    /// The plan of a new run: of the pretrained folder, or a small model for the words of the training sentences.
     pub fn new(spec: &TextSpec, corpus: &Corpus) -> Result<Self> {
         let (tokenizer, config) = match &spec.model_dir {
             Some(folder) => {
-                let config = EncoderConfig::read(folder)?;
+                let config = TextConfig::read(folder)?;
+                spec.network.check(&config, folder)?;
                 let tokenizer = Tokenizer::from_folder(folder)?;
-                tokenizer.check(config.vocabulary)?;
+                tokenizer.check(config.vocabulary())?;
                 (tokenizer, config)
             }
             None => {
                 let words = corpus.train.rows().iter();
                 let words = words.flat_map(|row| [Some(row.first.as_str()), row.second.as_deref()]);
-                let tokenizer = Tokenizer::of_words(words.flatten())?;
-                let config = small(tokenizer.size(), spec.max_length)?;
-                (tokenizer, config)
+                match spec.network {
+                    TextNetwork::Transformer => {
+                        let tokenizer = Tokenizer::of_words(words.flatten())?;
+                        let config = small(tokenizer.size(), spec.max_length)?;
+                        (tokenizer, config)
+                    }
+                    TextNetwork::Lstm => {
+                        let tokenizer = Tokenizer::of_words_before_end(words.flatten(), LEAST)?;
+                        let config = lstm(tokenizer.size())?;
+                        (tokenizer, config)
+                    }
+                }
             }
         };
         let longest = spec.max_length.min(config.longest());
@@ -84,7 +123,7 @@ impl Plan {
 
     /// The plan of a model that a run has saved.
     pub fn of_saved(spec: &TextSpec, problem: &Problem, folder: &Path) -> Result<Self> {
-        let config = EncoderConfig::read(folder)?;
+        let config = TextConfig::read(folder)?;
         let longest = spec.max_length.min(config.longest());
         Ok(Self {
             tokenizer: Tokenizer::from_folder(folder)?.with_longest(longest)?,
@@ -93,18 +132,20 @@ impl Plan {
         })
     }
 
-    /// The model before the first update, its lowest layers frozen if asked for.
-    pub fn build(&self, spec: &TextSpec, device: &Device) -> Result<TextModel> {
+    /// The model before the first update, its lowest layers frozen if asked for. The embeddings of a new LSTM are normalised by the
+    /// frequencies in the training sentences.
+    pub fn build(&self, spec: &TextSpec, train: &Sentences, device: &Device) -> Result<TextModel> {
         let seed = spec.training.seed;
         let model = match &spec.model_dir {
             Some(folder) => TextModel::load(self.config.clone(), folder, self.head, seed, device)?.0,
-            None => TextModel::new(self.config.clone(), self.head, seed, device),
+            None => TextModel::new(self.config.clone(), self.head, seed, device)
+                .with_frequencies(&counts(train, self.config.vocabulary()))?,
         };
         let model = model.with_place(match spec.place {
             PlaceName::Words => Place::Words,
             PlaceName::Sum => Place::Sum,
             PlaceName::Table => Place::Table,
-        });
+        })?;
         model.set_mask_policy(match spec.masks {
             MasksName::Replayed => MaskPolicy::Replay,
             MasksName::Fresh => MaskPolicy::Fresh,

@@ -15,14 +15,34 @@ use anyhow::Result;
 use burn::module::ParamGroup;
 use burn::optim::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
 use burn::tensor::Device;
+use rand_core::Rng;
 use std::path::{Path, PathBuf};
 
 /// A mini-batch as the prefetch thread leaves it.
 pub enum TextHost {
     /// Sentences and what is right for them.
     Answered(Vec<Encoded>, Vec<Answer>),
-    /// Sentences with hidden tokens.
+    /// Sentences with tokens to be guessed.
     Hidden(HiddenTokens),
+}
+
+/// What a language model has to guess.
+#[derive(Debug, Clone, Copy)]
+pub enum Guessing {
+    /// Tokens that are hidden.
+    Hidden(Masking),
+    /// The next token, everywhere.
+    Next,
+}
+
+impl Guessing {
+    /// Sentences with what is to be guessed.
+    pub fn ask(&self, sentences: &[Encoded], rng: &mut impl Rng) -> HiddenTokens {
+        match self {
+            Guessing::Hidden(masking) => masking.hide(sentences, rng),
+            Guessing::Next => HiddenTokens::next(sentences),
+        }
+    }
 }
 
 /// A text model and its sentences.
@@ -31,8 +51,8 @@ pub struct TextTask {
     pub train: Sentences,
     /// To choose by.
     pub dev: Sentences,
-    /// How tokens are hidden, for a masked language model.
-    pub masking: Option<Masking>,
+    /// What a language model has to guess.
+    pub guessing: Option<Guessing>,
     /// What becomes of special tokens.
     pub special: SpecialTokens,
     /// The share of its rate that a layer gets of that above it.
@@ -94,13 +114,13 @@ impl Task<3> for TextTask {
     type Host = TextHost;
 
     fn prepare(&self) -> impl FnMut(u64, Vec<usize>) -> TextHost + Send + 'static {
-        let (train, masking, seed) = (self.train.clone(), self.masking, self.seed);
+        let (train, guessing, seed) = (self.train.clone(), self.guessing, self.seed);
         move |number, places| {
             let sentences = train.pick(&places);
-            match masking {
-                Some(masking) => {
+            match guessing {
+                Some(guessing) => {
                     let mut rng = stream(seed, Purpose::Masking, number);
-                    TextHost::Hidden(masking.hide(&sentences, &mut rng))
+                    TextHost::Hidden(guessing.ask(&sentences, &mut rng))
                 }
                 None => {
                     let answers = places.iter().map(|&place| train.answers[place]).collect();
@@ -119,7 +139,7 @@ impl Task<3> for TextTask {
             ),
             TextHost::Hidden(hidden) => {
                 let tokens = Tokens::new(&hidden.sentences, config, &self.device)?;
-                let answers = hidden.answers(&tokens, config.vocabulary, &self.device)?;
+                let answers = hidden.answers(&tokens, config.vocabulary(), &self.device)?;
                 (tokens, answers)
             }
         };
@@ -140,8 +160,10 @@ impl Task<3> for TextTask {
 
     fn validate(&self, model: &TextModel, ledger: &mut Ledger) -> Result<Validation> {
         let frozen = AscentMode::Eval.freeze(model);
-        let clean = match &self.masking {
-            Some(masking) => guessed_tokens(&frozen, &self.dev, masking, self.seed, &self.device, ledger)?,
+        let clean = match &self.guessing {
+            Some(guessing) => {
+                guessed_tokens(&frozen, &self.dev, guessing, self.seed, &self.device, ledger)?.share
+            }
             None => {
                 let outputs = outputs(&frozen, &self.dev, &self.device, ledger, |_| Ok(()))?;
                 main_metric(&metrics(&outputs, &self.dev), self.metric)
