@@ -5,8 +5,8 @@ use adv_core::{
     TrainingMethod, Vat, VatParts,
 };
 use adv_models::text::{
-    Answers, Encoded, EncoderConfig, HeadKind, Place, SpecialTokens, TextBatch, TextConfig, TextError,
-    TextModel, Tokenizer, Tokens, copy_tokenizer,
+    Answers, Encoded, EncoderConfig, HeadKind, LoadReport, Place, SpecialTokens, TextBatch, TextConfig,
+    TextError, TextModel, Tokenizer, Tokens, copy_tokenizer,
 };
 use adv_models::{Labels, MaskPolicy};
 use burn::module::Module;
@@ -293,7 +293,7 @@ fn a_saved_folder_is_the_model() {
             let labels = ["bad".to_string(), "good".to_string()];
             model.save(folder.path(), Some(&labels)).unwrap();
             let (again, report) = TextModel::from_folder(folder.path(), head, 9, &Device::flex()).unwrap();
-            assert!(report.new.is_empty() && report.unused.is_empty(), "{report:?}");
+            assert_eq!(report, LoadReport::default());
             assert_eq!(
                 again.to_safetensors().unwrap(),
                 model.to_safetensors().unwrap(),
@@ -305,6 +305,12 @@ fn a_saved_folder_is_the_model() {
             if head == HeadKind::Classes(2) {
                 assert_eq!(again.config().labels(), Some(labels.to_vec()));
                 assert_eq!(saved["label2id"]["good"], 1);
+            }
+            // Another number of classes: the last layer alone is new.
+            if head == HeadKind::Classes(2) {
+                let (_, report) =
+                    TextModel::from_folder(folder.path(), HeadKind::Classes(3), 1, &Device::flex()).unwrap();
+                assert_eq!((report.new.len(), report.resized.len()), (0, 2), "{report:?}");
             }
             // Another head: the encoder is kept, the head is new and comes from the seed.
             if head == HeadKind::MaskedLm {

@@ -295,6 +295,35 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
     }
 }
 
+/// Three classes in its folder, two in the corpus.
+#[test]
+fn a_head_for_another_number_of_classes_begins_anew_and_the_result_says_so() {
+    let Some(encoder) = encoder() else {
+        return;
+    };
+    let root = root();
+    let tiny = encoder.with_file_name("tiny-bert-classifier");
+    let line = format!(
+        "train --model-dir {} --task synth-sentiment --take 32 --epochs 1 --n 4 --eval-eps 1 --out run",
+        tiny.display()
+    );
+    let result = json(root.path(), &line);
+    let warnings = result["warnings"].to_string();
+    assert!(
+        warnings.contains("another number of classes: classifier.bias and classifier.weight are new"),
+        "{warnings}"
+    );
+    // What the run has saved is whole; a folder that is not is no model to ask.
+    assert_eq!(predicted(root.path(), "a good film\n").len(), 1);
+    std::fs::copy(
+        tiny.join("model.safetensors"),
+        root.path().join("run/best/model.safetensors"),
+    )
+    .expect("copied");
+    let (_, stderr) = expect(1, root.path(), "eval --run run");
+    assert!(stderr.contains("classifier.weight"), "{stderr}");
+}
+
 /// A real encoder on a real task: it learns, and its folder is one of its own kind again.
 #[test]
 fn a_pretrained_encoder_is_fine_tuned_on_a_real_task() {

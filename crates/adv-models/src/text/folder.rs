@@ -20,6 +20,8 @@ use std::path::{Path, PathBuf};
 pub struct LoadReport {
     /// Tensors of the head that the file does not have: their values are new.
     pub new: Vec<String>,
+    /// Tensors of the head that the file has in another shape, such as for another number of classes: their values are new, too.
+    pub resized: Vec<String>,
     /// Tensors of the file that the model has no place for: those of another head.
     pub unused: Vec<String>,
 }
@@ -139,6 +141,10 @@ pub(super) fn fill(
                 report.new.push(name.clone());
                 false
             }
+            TensorProblem::Shape { name, .. } if heads.contains(name) => {
+                report.resized.push(name.clone());
+                false
+            }
             TensorProblem::Extra { name, .. } if config.may_be_left_over(name) => {
                 report.unused.push(name.clone());
                 false
@@ -160,7 +166,8 @@ pub(super) fn fill(
 
     let mut tensors = Vec::new();
     for name in ours.keys() {
-        if let Some(tensor) = found.get(&config.name_in_file(head, name)) {
+        let in_file = config.name_in_file(head, name);
+        if let Some(tensor) = found.get(&in_file).filter(|_| !report.resized.contains(&in_file)) {
             let mut tensor = tensor.clone();
             tensor.name = name.clone();
             tensors.push(tensor);

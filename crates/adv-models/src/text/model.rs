@@ -60,7 +60,8 @@ impl TextModel {
     }
 
     /// The model of a folder in the layout of Hugging Face: `config.json`, and weights in one safetensors file, in shards, or
-    /// in a pickle. A head that the weights do not have is drawn from the seed.
+    /// in a pickle. What the weights do not have of the head, or have for another number of classes, is drawn from the seed; the report
+    /// says so.
     ///
     /// Errors: files that are missing or broken, a model that is not built here, a head that does not go with it, weights below the
     /// head that do not fit (all of them are listed).

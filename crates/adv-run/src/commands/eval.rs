@@ -10,7 +10,7 @@ use crate::trainer::Files;
 use crate::usage::UsageError;
 use adv_core::{Ledger, Phase};
 use adv_data::ImageSet;
-use adv_models::text::{HeadKind, TextModel};
+use adv_models::text::HeadKind;
 use anyhow::{Context, Result};
 use burn::module::Module;
 use std::collections::BTreeMap;
@@ -59,7 +59,7 @@ fn on_text(args: &EvalArgs, spec: &TextSpec, stop: &AtomicBool) -> Result<()> {
         return usage("a language model has no classes to be measured by: see its result.json");
     }
     let test = plan.sentences(&corpus.test, "test", &mut Vec::new())?;
-    let (model, _) = TextModel::from_folder(&folder, plan.head, 0, &device)?;
+    let model = plan.saved(&folder, &device)?;
     let mut spec = spec.clone();
     spec.evaluation.seed = args.seed.unwrap_or(0);
     let mut ledger = Ledger::new();

@@ -9,7 +9,7 @@ use crate::trainer::Files;
 use crate::usage::UsageError;
 use adv_core::Ledger;
 use adv_data::text::{Answer, Problem};
-use adv_models::text::{HeadKind, TextModel};
+use adv_models::text::HeadKind;
 use anyhow::{Context, Result};
 use burn::module::Module;
 use serde_json::{Map, Value, json};
@@ -43,7 +43,7 @@ pub(super) fn run(args: &PredictArgs) -> Result<()> {
     }
     let texts = read(&args.input, args.columns.as_deref())?;
     let device = args.device.unwrap_or(spec.training.device).open()?;
-    let (model, _) = TextModel::from_folder(&folder, plan.head, 0, &device)?;
+    let model = plan.saved(&folder, &device)?;
 
     let pairs: Vec<(&str, Option<&str>)> = texts
         .iter()

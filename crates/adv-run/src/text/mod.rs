@@ -43,7 +43,7 @@ pub(crate) fn execute(spec: &TextSpec, files: &Files, command: &str, stop: &Atom
     let dev = plan.sentences(&corpus.dev, "validation", &mut notes)?;
     let test = plan.sentences(&corpus.test, "test", &mut notes)?;
 
-    let model = plan.build(spec, &train, &device.clone().autodiff())?;
+    let model = plan.build(spec, &train, &device.clone().autodiff(), &mut notes)?;
     let fresh = optimiser_sparing(&training.optim, TextModel::without_decay());
     let mut state = if files.checkpoint().exists() {
         read_checkpoint(&files.checkpoint(), model, fresh, &device)?
@@ -84,7 +84,7 @@ pub(crate) fn execute(spec: &TextSpec, files: &Files, command: &str, stop: &Atom
     }
 
     let folder = kept_model(spec, files);
-    let (kept, _) = TextModel::from_folder(&folder, plan.head, 0, &device)?;
+    let kept = plan.saved(&folder, &device)?;
     let kept = AscentMode::Eval.freeze(&kept);
     let epochs = state.batches as f64 / loops.batches.batches_per_epoch() as f64;
     let ledger = &mut state.ledger;

@@ -85,6 +85,12 @@ fn counts(train: &Sentences, vocabulary: usize) -> Vec<f64> {
     counts
 }
 
+/// Says what a reader of the result must know, now and there.
+fn note(notes: &mut Vec<String>, text: String) {
+    eprintln!("warning: {text}");
+    notes.push(text);
+}
+
 impl Plan {
     /// The plan of a new run: of the pretrained folder, or a small model for the words of the training sentences.
     pub fn new(spec: &TextSpec, corpus: &Corpus) -> Result<Self> {
@@ -132,12 +138,44 @@ impl Plan {
         })
     }
 
+    /// The model that a run has saved, whole.
+    pub fn saved(&self, folder: &Path, device: &Device) -> Result<TextModel> {
+        let (model, report) = TextModel::from_folder(folder, self.head, 0, device)?;
+        let drawn = [report.new, report.resized].concat();
+        anyhow::ensure!(
+            drawn.is_empty(),
+            "{} has no weights for what it is to say ({}): was a file of it replaced?",
+            folder.display(),
+            drawn.join(", ")
+        );
+        Ok(model)
+    }
+
     /// The model before the first update, its lowest layers frozen if asked for. The embeddings of a new LSTM are normalised by the
     /// frequencies in the training sentences.
-    pub fn build(&self, spec: &TextSpec, train: &Sentences, device: &Device) -> Result<TextModel> {
+    pub fn build(
+        &self,
+        spec: &TextSpec,
+        train: &Sentences,
+        device: &Device,
+        notes: &mut Vec<String>,
+    ) -> Result<TextModel> {
         let seed = spec.training.seed;
         let model = match &spec.model_dir {
-            Some(folder) => TextModel::load(self.config.clone(), folder, self.head, seed, device)?.0,
+            Some(folder) => {
+                let (model, report) = TextModel::load(self.config.clone(), folder, self.head, seed, device)?;
+                if !report.resized.is_empty() {
+                    note(
+                        notes,
+                        format!(
+                            "the head of {} is for another number of classes: {} are new",
+                            folder.display(),
+                            report.resized.join(" and ")
+                        ),
+                    );
+                }
+                model
+            }
             None => TextModel::new(self.config.clone(), self.head, seed, device)
                 .with_frequencies(&counts(train, self.config.vocabulary()))?,
         };
@@ -189,9 +227,10 @@ impl Plan {
             .into());
         }
         if cut > 0 {
-            let text = format!("{cut} of {texts} {what} rows were too long and were cut: see --max-length");
-            eprintln!("warning: {text}");
-            notes.push(text);
+            note(
+                notes,
+                format!("{cut} of {texts} {what} rows were too long and were cut: see --max-length"),
+            );
         }
         Ok(sentences)
     }
