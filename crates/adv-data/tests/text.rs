@@ -1,6 +1,8 @@
 //! Sentences from files: the published tasks where they are there, tables of a user's own, and what is wrong with them.
 
-use adv_data::text::{Answer, Columns, Problem, TaskId, TextDataError, TextSet, read_table};
+use adv_data::text::{
+    Answer, Columns, Problem, SentenceColumn, TaskId, TextDataError, TextSet, read_column, read_table,
+};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -27,7 +29,7 @@ fn published_tasks_have_their_published_sizes() {
         println!("skipped: set ADV_DATA_DIR");
         return;
     };
-    let table: [(TaskId, Sizes, &[usize]); 18] = [
+    let table: [(TaskId, Sizes, &[usize]); 19] = [
         (TaskId::Sst2, [67349, 872, 1821], &[912, 909]),
         (TaskId::Sst2Sentences, [6920, 872, 1821], &[912, 909]),
         (TaskId::Sst5, [8544, 1101, 2210], &[]),
@@ -42,6 +44,7 @@ fn published_tasks_have_their_published_sizes() {
         (TaskId::Snli, [0, 9842, 9824], &[3368, 3219, 3237]),
         (TaskId::SciTail, [0, 1304, 2126], &[842, 1284]),
         (TaskId::Mr, [10662, 0, 0], &[5331, 5331]),
+        (TaskId::MovieReviews, [1800, 0, 200], &[100, 100]),
         // Four of 3775 lines, and three of 10606, are empty.
         (TaskId::Cr, [3771, 0, 0], &[]),
         (TaskId::Subj, [10000, 0, 0], &[5000, 5000]),
@@ -69,6 +72,23 @@ fn published_tasks_have_their_published_sizes() {
         "Amrozi accused his brother, whom he called \"the witness\", of deliberately distorting his evidence."
     );
     assert_eq!(rows(TaskId::StsB).rows()[0].answer, Answer::Score(5.0));
+    let documents = TaskId::MovieReviews.read(None, Some(&root)).unwrap();
+    assert_eq!(documents.notes.len(), 1, "{:?}", documents.notes);
+    assert!(
+        documents.notes[0].contains("cv900 to cv999"),
+        "{:?}",
+        documents.notes
+    );
+    let (train, test) = (documents.train.unwrap(), documents.test.unwrap());
+    assert_eq!(classes(&train), [900, 900]);
+    // The begin of cv000_29416 and the end of cv999_13106.
+    assert!(
+        train.rows()[0]
+            .first
+            .starts_with("plot : two teen couples go to a church party , drink and then drive .")
+    );
+    assert!(test.rows()[199].first.split_whitespace().count() > 100);
+    assert!(!train.rows()[0].first.contains('\n'));
     // Latin-1.
     assert!(rows(TaskId::Mr).rows().iter().any(|row| row.first.contains('é')));
 
@@ -77,6 +97,7 @@ fn published_tasks_have_their_published_sizes() {
         (TaskId::Sst2, 148),
         (TaskId::Qqp, 78),
         (TaskId::SickE, 121),
+        (TaskId::MnliMismatched, 162),
         (TaskId::Qnli, 148),
         (TaskId::Rte, 81),
     ] {
@@ -268,6 +289,152 @@ fn tasks_lie_in_folders_of_their_own_or_in_glues() {
             (task, name)
         );
     }
+}
+
+#[test]
+fn broken_rows_of_a_published_file_are_skipped_and_counted_there_alone() {
+    let files = Files::new();
+    let header = "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n";
+    let train = "0\t1\t2\ta\tb\t1\n1\t3\t4\tbroken by a line\n end\t0\n2\t5\t6\tc\t\t0\n3\t7\t8\td\te\t0\n";
+    files.write("QQP/train.tsv", format!("{header}{train}"));
+    files.write("QQP/dev.tsv", format!("{header}0\t1\t2\ta\tb\t1\n"));
+    let root = files.0.path();
+    let splits = TaskId::Qqp.read(None, Some(root)).unwrap();
+    assert_eq!(classes(&splits.train.unwrap()), [1, 1]);
+    assert_eq!(
+        splits.notes,
+        [
+            "2 rows of train.tsv were skipped: they have no column is_duplicate",
+            "a row of train.tsv was skipped: it has an empty sentence"
+        ]
+    );
+    // A label that is no class is still an error.
+    files.write("QQP/dev.tsv", format!("{header}0\t1\t2\ta\tb\t7\n"));
+    refused(
+        TaskId::Qqp.read(None, Some(root)).unwrap_err(),
+        &["dev.tsv, line 2", "`7`"],
+    );
+    // No other task has such rows.
+    let rows = "index\tsentence1\tsentence2\tlabel\n0\ta\tb\tentailment\n1\tc\n";
+    files.write("RTE/train.tsv", rows);
+    files.write("RTE/dev.tsv", rows);
+    refused(
+        TaskId::Rte.read(None, Some(root)).unwrap_err(),
+        &["train.tsv, line 3", "2 columns"],
+    );
+}
+
+#[test]
+fn mnli_is_tested_on_both_kinds_of_genres() {
+    let files = Files::new();
+    let header = "index\tsentence1\tsentence2\tgold_label\n";
+    for (name, first) in [("train", "t"), ("dev_matched", "m"), ("dev_mismatched", "mm")] {
+        files.write(
+            &format!("MNLI/{name}.tsv"),
+            format!("{header}0\t{first}\tb\tneutral\n"),
+        );
+    }
+    let first = |part: Option<TextSet>| part.map(|set| set.rows()[0].first.clone());
+    for (task, test) in [("mnli", None), ("mnli-mm", Some("mm"))] {
+        let task: TaskId = task.parse().unwrap();
+        let splits = task.read(None, Some(files.0.path())).unwrap();
+        let found = [splits.train, splits.dev, splits.test].map(first);
+        assert_eq!(
+            found,
+            [Some("t".into()), Some("m".into()), test.map(String::from)],
+            "{task}"
+        );
+    }
+}
+
+#[test]
+fn documents_come_from_an_archive() {
+    let files = Files::new();
+    let write = |entries: &[(&str, &[u8])]| {
+        let mut out = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        for (name, content) in entries {
+            out.start_file(*name, zip::write::SimpleFileOptions::default())
+                .unwrap();
+            out.write_all(content).unwrap();
+        }
+        files.write("textcls/movie_reviews.zip", out.finish().unwrap().into_inner());
+    };
+    let root = files.0.path();
+    let good: [(&str, &[u8]); 5] = [
+        ("movie_reviews/README", b"not a review"),
+        ("movie_reviews/pos/cv899_1.txt", b"good \nindeed .\n"),
+        ("movie_reviews/neg/cv000_2.txt", b"bad"),
+        ("movie_reviews/pos/cv900_3.txt", b"better"),
+        ("movie_reviews/neg/cv999_4.txt", b"worse"),
+    ];
+    write(&good);
+    let splits = TaskId::MovieReviews.read(None, Some(root)).unwrap();
+    let texts = |part: Option<TextSet>| {
+        let rows = part.unwrap().rows().to_vec();
+        rows.into_iter()
+            .map(|row| (row.first, row.answer))
+            .collect::<Vec<_>>()
+    };
+    let row = |text: &str, class: u32| (text.to_string(), Answer::Class(class));
+    assert_eq!(texts(splits.train), [row("bad", 0), row("good indeed .", 1)]);
+    assert_eq!(texts(splits.test), [row("worse", 0), row("better", 1)]);
+    assert!(splits.notes[0].contains("2 documents"), "{:?}", splits.notes);
+
+    let mut wrong = good;
+    wrong[2].1 = b"\xff";
+    write(&wrong);
+    refused(
+        TaskId::MovieReviews.read(None, Some(root)).unwrap_err(),
+        &["movie_reviews.zip", "cv000_2.txt", "UTF-8"],
+    );
+    write(&good[..1]);
+    refused(
+        TaskId::MovieReviews.read(None, Some(root)).unwrap_err(),
+        &["no sentence"],
+    );
+    files.write("textcls/movie_reviews.zip", "no archive");
+    refused(
+        TaskId::MovieReviews.read(None, Some(root)).unwrap_err(),
+        &["movie_reviews.zip", "no zip archive"],
+    );
+}
+
+#[test]
+fn sentences_without_answers_are_a_column() {
+    let files = Files::new();
+    let tsv = files.write("a.tsv.gz", "x\tone\n\ny\t\nz\ttwo \n");
+    let csv = files.write("b.csv", "x,one\nz,\"two\"\n");
+    let named = files.write("c.tsv", "id\ttext\nx\tone\nz\ttwo\n");
+    let json = files.write("d.jsonl", "{\"text\": \"one\"}\n{\"text\": \"two\"}\n");
+    let name = SentenceColumn::Named("text".into());
+    for (path, column) in [
+        (&tsv, SentenceColumn::Numbered(2)),
+        (&csv, SentenceColumn::Numbered(2)),
+        (&named, name.clone()),
+        (&json, name.clone()),
+    ] {
+        let set = read_column(path, &column).unwrap();
+        let sentences: Vec<&str> = set.rows().iter().map(|row| row.first.as_str()).collect();
+        assert_eq!(sentences, ["one", "two"], "{}", path.display());
+        assert_eq!(set.problem(), &Problem::Nothing);
+    }
+    refused(
+        read_column(&tsv, &SentenceColumn::Numbered(3)).unwrap_err(),
+        &["a.tsv.gz, line 1", "2 columns", "column 3"],
+    );
+    refused(
+        read_column(&tsv, &name).unwrap_err(),
+        &["a.tsv.gz, line 1", "`text`"],
+    );
+    refused(
+        read_column(&json, &SentenceColumn::Numbered(1)).unwrap_err(),
+        &["no column 1"],
+    );
+    let text = files.write("e.txt", "one\n");
+    refused(
+        read_column(&text, &SentenceColumn::Numbered(1)).unwrap_err(),
+        &["e.txt", ".tsv"],
+    );
 }
 
 #[test]

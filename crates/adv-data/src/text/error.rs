@@ -1,10 +1,10 @@
 //! What can be wrong with a file of sentences.
 
 use crate::DataError;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// Why sentences could not be read. Lines count from 1.
+/// Why sentences could not be read. Lines count from 1; of parquet files and AdvGLUE they are rows.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TextDataError {
@@ -30,7 +30,7 @@ pub enum TextDataError {
     #[error(transparent)]
     Data(#[from] DataError),
     /// Bytes that are no text.
-    #[error("{path}, line {line}: not UTF-8: convert the file, or mend the line", path = path.display())]
+    #[error("{}: not UTF-8: convert the file, or mend the line", place(.path, *.line))]
     NotUtf8 {
         /// The file.
         path: PathBuf,
@@ -38,7 +38,7 @@ pub enum TextDataError {
         line: usize,
     },
     /// A line with too few columns.
-    #[error("{path}, line {line}: {found} columns, column {wanted} is needed", path = path.display())]
+    #[error("{}: {found} columns, column {wanted} is needed", place(.path, *.line))]
     TooFewColumns {
         /// The file.
         path: PathBuf,
@@ -50,7 +50,7 @@ pub enum TextDataError {
         wanted: usize,
     },
     /// A header or a JSON object without a column that is needed.
-    #[error("{path}, line {line}: no column `{column}`; there are: {found}", path = path.display())]
+    #[error("{}: no column `{column}`; there are: {found}", place(.path, *.line))]
     NoColumn {
         /// The file.
         path: PathBuf,
@@ -62,7 +62,7 @@ pub enum TextDataError {
         found: String,
     },
     /// A label that is none of the classes.
-    #[error("{path}, line {line}: label `{label}` is none of {known}", path = path.display())]
+    #[error("{}: label `{label}` is none of {known}", place(.path, *.line))]
     UnknownLabel {
         /// The file.
         path: PathBuf,
@@ -74,7 +74,7 @@ pub enum TextDataError {
         known: String,
     },
     /// A score that is no finite number.
-    #[error("{path}, line {line}: the score `{score}` is no number", path = path.display())]
+    #[error("{}: the score `{score}` is no number", place(.path, *.line))]
     BadScore {
         /// The file.
         path: PathBuf,
@@ -84,7 +84,7 @@ pub enum TextDataError {
         score: String,
     },
     /// A sentence without text.
-    #[error("{path}, line {line}: the sentence is empty", path = path.display())]
+    #[error("{}: the sentence is empty", place(.path, *.line))]
     EmptySentence {
         /// The file.
         path: PathBuf,
@@ -92,7 +92,7 @@ pub enum TextDataError {
         line: usize,
     },
     /// A line or a file that is no JSON, or no CSV.
-    #[error("{path}, line {line}: {detail}", path = path.display())]
+    #[error("{}: {detail}", place(.path, *.line))]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -108,9 +108,78 @@ pub enum TextDataError {
         path: PathBuf,
     },
     /// A file whose format is not known.
-    #[error("{}: name it .tsv, .csv or .jsonl (gzip-compressed also .gz), so that its format is known", path.display())]
+    #[error("{}: name it .tsv, .csv or .jsonl (gzip-compressed also .gz) or .parquet, so that its format is known", path.display())]
     UnknownFormat {
         /// The file.
         path: PathBuf,
     },
+    /// A number for a column, in a format where columns have names.
+    #[error("{}: there is no column {number}: the columns of this format have names, name one", path.display())]
+    NamesOnly {
+        /// The file.
+        path: PathBuf,
+        /// The number, from 1.
+        number: usize,
+    },
+    /// A file that is no parquet, or not the whole of it.
+    #[error("{}: no parquet file, or not all of it: {detail}; fetch it anew", path.display())]
+    NoParquet {
+        /// The file.
+        path: PathBuf,
+        /// What the parser says.
+        detail: String,
+    },
+    /// An archive that cannot be unpacked.
+    #[error("{}: no zip archive, or not all of it: {detail}; fetch it anew", path.display())]
+    Archive {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
+    /// A column whose cells are of another kind.
+    #[error("{}: column `{column}` holds {found} where {wanted} is needed: name another one", path.display())]
+    WrongColumn {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// What it holds.
+        found: String,
+        /// What is needed.
+        wanted: &'static str,
+    },
+    /// A cell without a value.
+    #[error("{}, row {row}: column `{column}` has no value", path.display())]
+    EmptyCell {
+        /// The file.
+        path: PathBuf,
+        /// The row.
+        row: usize,
+        /// The column.
+        column: String,
+    },
+    /// All labels are -1.
+    #[error(
+        "{}: all of column `{column}` is -1: the file has no labels, as the test files of GLUE on the hub; take another one, such as that \
+         named validation", path.display()
+    )]
+    Unlabelled {
+        /// The file.
+        path: PathBuf,
+        /// The column of labels.
+        column: String,
+    },
+}
+
+/// The file, and the line or row where there is one.
+fn place(path: &Path, line: usize) -> String {
+    let rows = path
+        .extension()
+        .is_some_and(|ending| ending.eq_ignore_ascii_case("parquet"));
+    match (line, rows) {
+        (0, _) => path.display().to_string(),
+        (row, true) => format!("{}, row {row}", path.display()),
+        (line, false) => format!("{}, line {line}", path.display()),
+    }
 }

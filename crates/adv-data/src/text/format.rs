@@ -1,6 +1,7 @@
 //! From lines to rows.
 
 use super::TextDataError;
+use super::documents::{self, Fold};
 use super::lines::{Encoding, Line, lines};
 use super::set::{Answer, Problem, TextRow, TextSet};
 use std::path::Path;
@@ -22,6 +23,25 @@ pub(super) struct Table {
     pub(super) answer: Column,
     /// Rows whose answer is empty are left out, as unscored pairs of STS.
     pub(super) skip_unanswered: bool,
+    /// What becomes of rows without all columns, or with an empty sentence.
+    pub(super) broken: Broken,
+}
+
+/// What becomes of broken rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Broken {
+    /// They are an error.
+    Refused,
+    /// They are left out and counted: they are in the published file.
+    Skipped,
+}
+
+/// The rows of a file.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    pub(super) rows: Vec<TextRow>,
+    /// What a reader should know of them.
+    pub(super) notes: Vec<String>,
 }
 
 /// How a file holds its rows.
@@ -35,30 +55,37 @@ pub(super) enum Format {
     Lines(u32, Encoding),
     /// `COARSE:fine sentence` (TREC); the coarse class counts.
     Trec,
+    /// An archive with a file for each document.
+    Documents(Fold),
 }
 
 /// Reads the rows of a file.
-pub(super) fn rows(path: &Path, format: Format, problem: &Problem) -> Result<Vec<TextRow>, TextDataError> {
+pub(super) fn rows(path: &Path, format: Format, problem: &Problem) -> Result<Rows, TextDataError> {
     let reader = Reader {
         path,
         problem,
         labels: Labels::Published,
     };
+    let plain = |rows: Result<Vec<TextRow>, TextDataError>| {
+        let notes = Vec::new();
+        rows.map(|rows| Rows { rows, notes })
+    };
     let found = match format {
         Format::Table(table) => reader.table(lines(path, Encoding::Utf8)?, table)?,
+        Format::Documents(fold) => documents::read(&reader, fold)?,
         Format::LabelFirst => {
             let whole = lines(path, Encoding::Utf8)?.into_iter();
             let split = whole.map(|(line, text)| {
                 let (label, sentence) = text.split_once(' ').unwrap_or((&text, ""));
                 reader.row(line, sentence, None, label)
             });
-            split.collect::<Result<_, _>>()?
+            plain(split.collect())?
         }
         Format::Lines(class, encoding) => {
             let whole = lines(path, encoding)?.into_iter();
             let answer = Answer::Class(class);
             let all = whole.map(|(line, text)| reader.with_answer(line, &text, None, answer));
-            all.collect::<Result<_, _>>()?
+            plain(all.collect())?
         }
         Format::Trec => {
             let whole = lines(path, Encoding::Latin1)?.into_iter();
@@ -67,10 +94,10 @@ pub(super) fn rows(path: &Path, format: Format, problem: &Problem) -> Result<Vec
                 let coarse = label.split_once(':').map_or(label, |(coarse, _)| coarse);
                 reader.row(line, sentence, None, coarse)
             });
-            split.collect::<Result<_, _>>()?
+            plain(split.collect())?
         }
     };
-    if found.is_empty() {
+    if found.rows.is_empty() {
         return Err(TextDataError::NoRows {
             path: path.to_path_buf(),
         });
@@ -116,7 +143,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn table(&self, lines: Vec<Line>, table: Table) -> Result<Vec<TextRow>, TextDataError> {
+    fn table(&self, lines: Vec<Line>, table: Table) -> Result<Rows, TextDataError> {
         let named = matches!(table.first, Column::Named(_));
         let header: Vec<String> = match lines.first() {
             Some((_, text)) if named => text.split('\t').map(String::from).collect(),
@@ -130,6 +157,8 @@ impl Reader<'_> {
         let second = table.second.map(place).transpose()?;
         let answer = place(table.answer)?;
         let mut rows = Vec::with_capacity(lines.len());
+        let (mut short, mut empty) = (0, 0);
+        let skips = table.broken == Broken::Skipped;
         for (line, text) in lines.iter().skip(usize::from(named)) {
             let cells: Vec<&str> = text.split('\t').collect();
             let cell = |place: usize| {
@@ -140,14 +169,44 @@ impl Reader<'_> {
                     wanted: place + 1,
                 })
             };
-            let given = cell(answer)?;
+            let given = match cell(answer) {
+                Err(_) if skips => {
+                    short += 1;
+                    continue;
+                }
+                given => given?,
+            };
             if given.is_empty() && table.skip_unanswered {
                 continue;
             }
             let second = second.map(cell).transpose()?;
-            rows.push(self.row(*line, cell(first)?, second, given)?);
+            match self.row(*line, cell(first)?, second, given) {
+                Err(TextDataError::EmptySentence { .. }) if skips => empty += 1,
+                row => rows.push(row?),
+            }
         }
-        Ok(rows)
+        let column = match table.answer {
+            Column::Named(name) => name.to_string(),
+            Column::At(place) => format!("{}th", place + 1),
+        };
+        let notes = [
+            self.skipped(short, &format!("no column {column}")),
+            self.skipped(empty, "an empty sentence"),
+        ];
+        Ok(Rows {
+            rows,
+            notes: notes.into_iter().flatten().collect(),
+        })
+    }
+
+    /// What is said of rows that were left out; nothing if there are none.
+    fn skipped(&self, count: usize, which: &str) -> Option<String> {
+        let file = self.path.file_name().unwrap_or_default().to_string_lossy();
+        match count {
+            0 => None,
+            1 => Some(format!("a row of {file} was skipped: it has {which}")),
+            _ => Some(format!("{count} rows of {file} were skipped: they have {which}")),
+        }
     }
 
     /// The place of a column in a header.
@@ -172,7 +231,8 @@ impl Reader<'_> {
         self.with_answer(line, first, second, self.answer(line, answer.trim())?)
     }
 
-    fn with_answer(
+    /// A row.
+    pub(super) fn with_answer(
         &self,
         line: usize,
         first: &str,

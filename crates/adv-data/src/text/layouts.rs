@@ -1,8 +1,11 @@
 //! Where the files of each task lie, and how they are read.
 
 use super::TaskId;
-use super::format::{Column, Format, Table};
-use super::lines::Encoding;
+use super::documents::Fold;
+use super::format::Format;
+use super::formats::{
+    COLA, ENTAILMENT, GLUE_PAIR, LATIN1, NLI, PARAPHRASE, QUESTIONS, SICK, UTF8, at, pair, single,
+};
 
 /// A file and how it is read.
 pub(super) type Part = (&'static str, Format);
@@ -26,47 +29,6 @@ impl Layout {
         self.parts().into_iter().flatten().map(|(name, _)| *name)
     }
 }
-
-const fn single(first: &'static str, answer: &'static str) -> Format {
-    Format::Table(Table {
-        first: Column::Named(first),
-        second: None,
-        answer: Column::Named(answer),
-        skip_unanswered: false,
-    })
-}
-
-const fn pair(first: &'static str, second: &'static str, answer: &'static str) -> Format {
-    Format::Table(Table {
-        first: Column::Named(first),
-        second: Some(Column::Named(second)),
-        answer: Column::Named(answer),
-        skip_unanswered: false,
-    })
-}
-
-const fn at(first: usize, second: Option<usize>, answer: usize) -> Format {
-    Format::Table(Table {
-        first: Column::At(first),
-        second: match second {
-            Some(second) => Some(Column::At(second)),
-            None => None,
-        },
-        answer: Column::At(answer),
-        skip_unanswered: true,
-    })
-}
-
-const GLUE_PAIR: Format = pair("sentence1", "sentence2", "label");
-const PARAPHRASE: Format = pair("#1 String", "#2 String", "Quality");
-const COLA: Format = at(3, None, 1);
-const SICK: [Format; 2] = [
-    pair("sentence_A", "sentence_B", "entailment_judgment"),
-    pair("sentence_A", "sentence_B", "relatedness_score"),
-];
-const NLI: Format = at(0, Some(1), 2);
-const UTF8: Encoding = Encoding::Utf8;
-const LATIN1: Encoding = Encoding::Latin1;
 
 /// Below a folder of data sets; of several layouts of a task the first one that is there counts. `SST-2`, `RTE` and so on are the
 /// folders of GLUE's own download, whose test files have no labels.
@@ -201,8 +163,8 @@ pub(super) const LAYOUTS: &[(TaskId, Layout)] = &[
         TaskId::Qqp,
         Layout {
             folder: "QQP",
-            train: &[("train.tsv", pair("question1", "question2", "is_duplicate"))],
-            dev: &[("dev.tsv", pair("question1", "question2", "is_duplicate"))],
+            train: &[("train.tsv", QUESTIONS)],
+            dev: &[("dev.tsv", QUESTIONS)],
             test: &[],
         },
     ),
@@ -228,9 +190,18 @@ pub(super) const LAYOUTS: &[(TaskId, Layout)] = &[
         TaskId::Mnli,
         Layout {
             folder: "MNLI",
-            train: &[("train.tsv", pair("sentence1", "sentence2", "gold_label"))],
-            dev: &[("dev_matched.tsv", pair("sentence1", "sentence2", "gold_label"))],
-            test: &[("dev_mismatched.tsv", pair("sentence1", "sentence2", "gold_label"))],
+            train: &[("train.tsv", ENTAILMENT)],
+            dev: &[("dev_matched.tsv", ENTAILMENT)],
+            test: &[],
+        },
+    ),
+    (
+        TaskId::MnliMismatched,
+        Layout {
+            folder: "MNLI",
+            train: &[("train.tsv", ENTAILMENT)],
+            dev: &[("dev_matched.tsv", ENTAILMENT)],
+            test: &[("dev_mismatched.tsv", ENTAILMENT)],
         },
     ),
     (
@@ -279,6 +250,15 @@ pub(super) const LAYOUTS: &[(TaskId, Layout)] = &[
             ],
             dev: &[],
             test: &[],
+        },
+    ),
+    (
+        TaskId::MovieReviews,
+        Layout {
+            folder: "textcls",
+            train: &[("movie_reviews.zip", Format::Documents(Fold::Train))],
+            dev: &[],
+            test: &[("movie_reviews.zip", Format::Documents(Fold::Test))],
         },
     ),
     (

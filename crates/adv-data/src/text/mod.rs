@@ -1,10 +1,13 @@
 //! Sentences and pairs of them, with classes or scores: known tasks in their published files.
 
 mod advglue;
+mod documents;
 mod error;
 mod format;
+mod formats;
 mod layouts;
 mod lines;
+mod parquet_file;
 mod set;
 mod synthetic;
 mod table;
@@ -14,5 +17,5 @@ pub use error::TextDataError;
 pub use format::read_sentences;
 pub use set::{Answer, Problem, TextRow, TextSet};
 pub use synthetic::synth_sentiment;
-pub use table::{Columns, read_table};
+pub use table::{Columns, SentenceColumn, read_column, read_table};
 pub use task::{TaskId, TextSplits};

@@ -134,6 +134,7 @@ pub fn synth_sentiment() -> TextSplits {
         dev: part(400),
         test: part(400),
         folder: PathBuf::new(),
+        notes: Vec::new(),
     }
 }
 

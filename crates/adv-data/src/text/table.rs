@@ -3,7 +3,8 @@
 use super::TextDataError;
 use super::format::{Labels, Reader};
 use super::lines::{Encoding, lines};
-use super::set::{Problem, TextRow, TextSet};
+use super::parquet_file;
+use super::set::{Answer, Problem, TextRow, TextSet};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -19,49 +20,142 @@ pub struct Columns {
     pub answer: String,
 }
 
-/// A row in words: its line, both sentences and the answer.
-type Cells = (usize, String, Option<String>, String);
+/// The column of sentences without answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SentenceColumn {
+    /// By its name.
+    Named(String),
+    /// By its place, from 1, in a `.tsv` or `.csv` without header.
+    Numbered(usize),
+}
 
-/// Reads `.tsv` (tab-separated, no quoting), `.csv` (with quoting) or `.jsonl` (an object a line), each also with `.gz` behind it.
+/// The columns that are read: sentences, then the answer if there is one.
+pub(super) struct Wanted<'a> {
+    pub(super) sentences: Vec<&'a str>,
+    pub(super) answer: Option<&'a str>,
+}
+
+impl<'a> Wanted<'a> {
+    fn names(&self) -> impl Iterator<Item = &'a str> {
+        self.sentences.iter().copied().chain(self.answer)
+    }
+}
+
+/// A row in words: its line, or its number where there are no lines, and the cells of the wanted columns.
+pub(super) type Cells = (usize, Vec<String>);
+
+/// What a table holds.
+pub(super) struct Found {
+    pub(super) rows: Vec<Cells>,
+    /// The classes in their order, if the file names them.
+    pub(super) classes: Option<Vec<String>>,
+}
+
+/// Reads `.tsv` (tab-separated, no quoting), `.csv` (with quoting) or `.jsonl` (an object a line), each also with `.gz` behind it,
+/// or `.parquet`.
 ///
-/// Without a `problem` the answers are classes: all that occur, in the order of their names. A file to evaluate on must be read
-/// with the problem of the training file.
+/// Without a `problem` the answers are classes: those that the metadata of a parquet file names (`ClassLabel` of Hugging Face's
+/// `datasets`), else all that occur, in the order of their names. A file to evaluate on must be read with the problem of the training
+/// file.
 ///
-/// Errors: an unknown ending, a missing column, a line that makes no row.
+/// Errors: an unknown ending, a missing column, a line or row that cannot be read, a parquet file without labels.
 pub fn read_table(
     path: &Path,
     columns: &Columns,
     problem: Option<&Problem>,
 ) -> Result<TextSet, TextDataError> {
-    let cells = match ending(path).as_deref() {
-        Some("tsv") => tab_separated(path, columns)?,
-        Some("csv") => comma_separated(path, columns)?,
-        Some("jsonl") => json_lines(path, columns)?,
-        _ => {
-            return Err(TextDataError::UnknownFormat {
-                path: path.to_path_buf(),
-            });
+    let sentences = [Some(&columns.first), columns.second.as_ref()];
+    let found = read(
+        path,
+        &Wanted {
+            sentences: sentences.into_iter().flatten().map(String::as_str).collect(),
+            answer: Some(&columns.answer),
+        },
+    )?;
+    let answer = |cells: &'_ [String]| cells.last().map_or("", |cell| cell.trim()).to_string();
+    let problem = problem.cloned().unwrap_or_else(|| match &found.classes {
+        Some(names) => Problem::classes(names.iter().map(String::as_str)),
+        None => {
+            let names: BTreeSet<String> = found.rows.iter().map(|(_, cells)| answer(cells)).collect();
+            Problem::classes(names.iter().map(String::as_str))
         }
-    };
-    let problem = problem.cloned().unwrap_or_else(|| {
-        let names: BTreeSet<&str> = cells.iter().map(|(_, _, _, answer)| answer.trim()).collect();
-        Problem::classes(names)
     });
     let reader = Reader {
         path,
         problem: &problem,
         labels: Labels::Exact,
     };
-    let rows: Vec<TextRow> = cells
-        .iter()
-        .map(|(line, first, second, answer)| reader.row(*line, first, second.as_deref(), answer))
-        .collect::<Result<_, _>>()?;
+    let rows = found.rows.iter().map(|(line, cells)| {
+        let second = columns.second.as_ref().map(|_| cells[1].as_str());
+        reader.row(*line, &cells[0], second, &answer(cells))
+    });
+    let rows: Vec<TextRow> = rows.collect::<Result<_, _>>()?;
+    set(path, problem.clone(), rows)
+}
+
+/// Reads one column of such a file: sentences without answers. Empty cells are left out.
+///
+/// Errors: those of [`read_table`]; a number for a file whose columns have names alone.
+pub fn read_column(path: &Path, column: &SentenceColumn) -> Result<TextSet, TextDataError> {
+    let rows = match column {
+        SentenceColumn::Named(name) => {
+            let wanted = Wanted {
+                sentences: vec![name],
+                answer: None,
+            };
+            read(path, &wanted)?.rows
+        }
+        SentenceColumn::Numbered(number) => {
+            let places = [number.saturating_sub(1)];
+            match ending(path).as_deref() {
+                Some("tsv") => tab_separated(path, |_| Ok((places.to_vec(), 0)))?,
+                Some("csv") => comma_separated(path, |_| Ok((places.to_vec(), 0)))?,
+                Some("jsonl" | "parquet") => {
+                    return Err(TextDataError::NamesOnly {
+                        path: path.to_path_buf(),
+                        number: *number,
+                    });
+                }
+                _ => return Err(unknown(path)),
+            }
+        }
+    };
+    let rows = rows.into_iter().filter_map(|(_, cells)| {
+        let first = cells.first()?.trim();
+        (!first.is_empty()).then(|| TextRow {
+            first: first.into(),
+            second: None,
+            answer: Answer::Nothing,
+        })
+    });
+    set(path, Problem::Nothing, rows.collect())
+}
+
+fn set(path: &Path, problem: Problem, rows: Vec<TextRow>) -> Result<TextSet, TextDataError> {
     if rows.is_empty() {
         return Err(TextDataError::NoRows {
             path: path.to_path_buf(),
         });
     }
     Ok(TextSet::new(problem, rows))
+}
+
+fn read(path: &Path, wanted: &Wanted<'_>) -> Result<Found, TextDataError> {
+    let named = |header: &[String]| Ok((places(path, header, wanted)?, 1));
+    let rows = match ending(path).as_deref() {
+        Some("tsv") => tab_separated(path, named)?,
+        Some("csv") => comma_separated(path, named)?,
+        Some("jsonl") => json_lines(path, wanted)?,
+        Some("parquet") => return parquet_file::read(path, wanted),
+        _ => return Err(unknown(path)),
+    };
+    Ok(Found { rows, classes: None })
+}
+
+fn unknown(path: &Path) -> TextDataError {
+    TextDataError::UnknownFormat {
+        path: path.to_path_buf(),
+    }
 }
 
 /// The ending of a name without `.gz`, in lower case.
@@ -72,55 +166,47 @@ fn ending(path: &Path) -> Option<String> {
 }
 
 /// The places of the columns in a header.
-struct Places {
-    first: usize,
-    second: Option<usize>,
-    answer: usize,
+fn places(path: &Path, header: &[String], wanted: &Wanted<'_>) -> Result<Vec<usize>, TextDataError> {
+    let reader = Reader {
+        path,
+        problem: &Problem::Score,
+        labels: Labels::Exact,
+    };
+    wanted.names().map(|name| reader.place(header, name)).collect()
 }
 
-impl Places {
-    fn find(path: &Path, header: &[String], columns: &Columns) -> Result<Self, TextDataError> {
-        let reader = Reader {
-            path,
-            problem: &Problem::Score,
-            labels: Labels::Exact,
-        };
-        let second = columns.second.as_deref();
-        Ok(Self {
-            first: reader.place(header, &columns.first)?,
-            second: second.map(|name| reader.place(header, name)).transpose()?,
-            answer: reader.place(header, &columns.answer)?,
+fn cells(path: &Path, line: usize, cells: &[&str], places: &[usize]) -> Result<Cells, TextDataError> {
+    let cell = |place: &usize| {
+        let found = cells.get(*place).map(ToString::to_string);
+        found.ok_or(TextDataError::TooFewColumns {
+            path: path.to_path_buf(),
+            line,
+            found: cells.len(),
+            wanted: place + 1,
         })
-    }
-
-    fn cells(&self, path: &Path, line: usize, cells: &[&str]) -> Result<Cells, TextDataError> {
-        let cell = |place: usize| {
-            let found = cells.get(place).map(ToString::to_string);
-            found.ok_or(TextDataError::TooFewColumns {
-                path: path.to_path_buf(),
-                line,
-                found: cells.len(),
-                wanted: place + 1,
-            })
-        };
-        let second = self.second.map(cell).transpose()?;
-        Ok((line, cell(self.first)?, second, cell(self.answer)?))
-    }
+    };
+    Ok((line, places.iter().map(cell).collect::<Result<_, _>>()?))
 }
 
-fn tab_separated(path: &Path, columns: &Columns) -> Result<Vec<Cells>, TextDataError> {
+/// From the cells of the first row to the places of the columns, and how many rows are no data.
+type Layout = Result<(Vec<usize>, usize), TextDataError>;
+
+fn tab_separated(path: &Path, layout: impl FnOnce(&[String]) -> Layout) -> Result<Vec<Cells>, TextDataError> {
     let lines = lines(path, Encoding::Utf8)?;
-    let Some(((_, header), rest)) = lines.split_first() else {
+    let Some((_, first)) = lines.first() else {
         return Ok(Vec::new());
     };
-    let header: Vec<String> = header.split('\t').map(String::from).collect();
-    let places = Places::find(path, &header, columns)?;
-    rest.iter()
-        .map(|(line, text)| places.cells(path, *line, &text.split('\t').collect::<Vec<_>>()))
+    let first: Vec<String> = first.split('\t').map(String::from).collect();
+    let (places, above) = layout(&first)?;
+    let rows = lines.iter().skip(above);
+    rows.map(|(line, text)| cells(path, *line, &text.split('\t').collect::<Vec<_>>(), &places))
         .collect()
 }
 
-fn comma_separated(path: &Path, columns: &Columns) -> Result<Vec<Cells>, TextDataError> {
+fn comma_separated(
+    path: &Path,
+    layout: impl FnOnce(&[String]) -> Layout,
+) -> Result<Vec<Cells>, TextDataError> {
     let bytes = crate::read::content(path)?;
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     let malformed = |error: csv::Error| {
@@ -137,24 +223,21 @@ fn comma_separated(path: &Path, columns: &Columns) -> Result<Vec<Cells>, TextDat
             },
         }
     };
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(bytes);
-    let header: Vec<String> = reader
-        .headers()
-        .map_err(malformed)?
-        .iter()
-        .map(String::from)
-        .collect();
-    let places = Places::find(path, &header, columns)?;
-    let mut found = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(malformed)?;
+    let mut options = csv::ReaderBuilder::new();
+    let mut reader = options.flexible(true).has_headers(false).from_reader(bytes);
+    let records: Vec<_> = reader.records().collect::<Result<_, _>>().map_err(malformed)?;
+    let Some(first) = records.first() else {
+        return Ok(Vec::new());
+    };
+    let (places, above) = layout(&first.iter().map(String::from).collect::<Vec<_>>())?;
+    let rows = records.iter().skip(above).map(|record| {
         let line = record.position().map_or(1, |at| at.line() as usize);
-        found.push(places.cells(path, line, &record.iter().collect::<Vec<_>>())?);
-    }
-    Ok(found)
+        cells(path, line, &record.iter().collect::<Vec<_>>(), &places)
+    });
+    rows.collect()
 }
 
-fn json_lines(path: &Path, columns: &Columns) -> Result<Vec<Cells>, TextDataError> {
+fn json_lines(path: &Path, wanted: &Wanted<'_>) -> Result<Vec<Cells>, TextDataError> {
     let read = |(line, text): (usize, String)| {
         let value: Value = serde_json::from_str(&text).map_err(|error| TextDataError::Malformed {
             path: path.to_path_buf(),
@@ -174,8 +257,7 @@ fn json_lines(path: &Path, columns: &Columns) -> Result<Vec<Cells>, TextDataErro
                 }),
             }),
         };
-        let second = columns.second.as_deref().map(cell).transpose()?;
-        Ok((line, cell(&columns.first)?, second, cell(&columns.answer)?))
+        Ok((line, wanted.names().map(cell).collect::<Result<_, _>>()?))
     };
     lines(path, Encoding::Utf8)?.into_iter().map(read).collect()
 }

@@ -31,8 +31,10 @@ pub enum TaskId {
     Qqp,
     /// Whether a sentence answers a question (GLUE).
     Qnli,
-    /// Entailment in several genres (Williams et al. 2018).
+    /// Entailment in several genres (Williams et al. 2018), tested on the genres of the training rows.
     Mnli,
+    /// The same, tested on other genres.
+    MnliMismatched,
     /// Entailment of SICK (Marelli et al. 2014).
     SickE,
     /// Relatedness of SICK, a score from 1 to 5.
@@ -43,6 +45,8 @@ pub enum TaskId {
     SciTail,
     /// Sentiment of film reviews (Pang and Lee 2005).
     Mr,
+    /// Sentiment of whole film reviews (Pang and Lee 2004, polarity 2.0); the last of ten folds, cv900 to cv999, is tested on.
+    MovieReviews,
     /// Sentiment of product reviews (Hu and Liu 2004).
     Cr,
     /// Subjective or objective (Pang and Lee 2004).
@@ -64,11 +68,13 @@ pub struct TextSplits {
     pub test: Option<TextSet>,
     /// The folder they were read from; empty for a generated corpus.
     pub folder: PathBuf,
+    /// What a reader should know of the parts, such as rows that were skipped.
+    pub notes: Vec<String>,
 }
 
 impl TaskId {
     /// All tasks by name.
-    pub const ALL: [(&'static str, TaskId); 20] = [
+    pub const ALL: [(&'static str, TaskId); 22] = [
         ("sst2", TaskId::Sst2),
         ("sst2-sentences", TaskId::Sst2Sentences),
         ("sst5", TaskId::Sst5),
@@ -80,11 +86,13 @@ impl TaskId {
         ("qqp", TaskId::Qqp),
         ("qnli", TaskId::Qnli),
         ("mnli", TaskId::Mnli),
+        ("mnli-mm", TaskId::MnliMismatched),
         ("sick-e", TaskId::SickE),
         ("sick-r", TaskId::SickR),
         ("snli", TaskId::Snli),
         ("scitail", TaskId::SciTail),
         ("mr", TaskId::Mr),
+        ("movie-reviews", TaskId::MovieReviews),
         ("cr", TaskId::Cr),
         ("subj", TaskId::Subj),
         ("mpqa", TaskId::Mpqa),
@@ -101,9 +109,12 @@ impl TaskId {
     pub fn problem(self) -> Problem {
         let names: &[&str] = match self {
             TaskId::StsB | TaskId::SickR => return Problem::Score,
-            TaskId::Sst2 | TaskId::Sst2Sentences | TaskId::Mr | TaskId::Cr | TaskId::Mpqa => {
-                &["negative", "positive"]
-            }
+            TaskId::Sst2
+            | TaskId::Sst2Sentences
+            | TaskId::Mr
+            | TaskId::MovieReviews
+            | TaskId::Cr
+            | TaskId::Mpqa => &["negative", "positive"],
             TaskId::Sst5 => &[
                 "very negative",
                 "negative",
@@ -116,7 +127,9 @@ impl TaskId {
             TaskId::Cola => &["unacceptable", "acceptable"],
             TaskId::Wnli => &["not_entailment", "entailment"],
             TaskId::Qqp => &["not_duplicate", "duplicate"],
-            TaskId::Mnli | TaskId::SickE | TaskId::Snli => &["entailment", "neutral", "contradiction"],
+            TaskId::Mnli | TaskId::MnliMismatched | TaskId::SickE | TaskId::Snli => {
+                &["entailment", "neutral", "contradiction"]
+            }
             TaskId::SciTail => &["entails", "neutral"],
             TaskId::Subj => &["subjective", "objective"],
             TaskId::Trec => &["ABBR", "DESC", "ENTY", "HUM", "LOC", "NUM"],
@@ -151,7 +164,9 @@ impl TaskId {
             .or_else(|| places.iter().find(all))
             .or_else(|| places.iter().find(begun));
         if let Some((layout, place)) = found {
-            let [train, dev, test] = layout.parts().map(|part| read_part(place, part, &self.problem()));
+            let mut notes = Vec::new();
+            let parts = layout.parts();
+            let [train, dev, test] = parts.map(|part| read_part(place, part, &self.problem(), &mut notes));
             return Ok(TextSplits {
                 train: train?,
                 dev: dev?,
@@ -161,6 +176,7 @@ impl TaskId {
                     test => test?,
                 },
                 folder: place.clone(),
+                notes,
             });
         }
         let missing = places.iter().filter_map(|(layout, place)| {
@@ -187,6 +203,7 @@ impl TaskId {
             TaskId::Sst2 | TaskId::Sst2Sentences => ("sst2", "sentence", None),
             TaskId::Qqp => ("qqp", "question1", Some("question2")),
             TaskId::Mnli | TaskId::SickE | TaskId::Snli => ("mnli", "premise", Some("hypothesis")),
+            TaskId::MnliMismatched => ("mnli-mm", "premise", Some("hypothesis")),
             TaskId::Qnli => ("qnli", "question", Some("sentence")),
             TaskId::Rte => ("rte", "sentence1", Some("sentence2")),
             _ => return Ok(None),
@@ -203,7 +220,12 @@ fn existing(folder: &Path, name: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-fn read_part(folder: &Path, part: &[Part], problem: &Problem) -> Result<Option<TextSet>, TextDataError> {
+fn read_part(
+    folder: &Path,
+    part: &[Part],
+    problem: &Problem,
+    notes: &mut Vec<String>,
+) -> Result<Option<TextSet>, TextDataError> {
     if part.is_empty() {
         return Ok(None);
     }
@@ -211,7 +233,9 @@ fn read_part(folder: &Path, part: &[Part], problem: &Problem) -> Result<Option<T
     for (name, format) in part {
         // A file that is not there is an error where it is read, with its name.
         let path = existing(folder, name).unwrap_or_else(|| folder.join(name));
-        all.extend(rows(&path, *format, problem)?);
+        let found = rows(&path, *format, problem)?;
+        all.extend(found.rows);
+        notes.extend(found.notes);
     }
     Ok(Some(TextSet::new(problem.clone(), all)))
 }

@@ -32,7 +32,7 @@ pub fn load(spec: &TextSpec) -> Result<Corpus> {
     let Some(mut train) = splits.train else {
         return Err(UsageError(format!("{named} has no rows to train on here")).into());
     };
-    let mut notes = Vec::new();
+    let mut notes = splits.notes;
     let mut apart = |train: &mut TextSet, seed: u64, what: &str| {
         let (rest, part) = train.split(APART, seed);
         notes.push(format!(
@@ -82,6 +82,7 @@ fn read(spec: &TextSpec) -> Result<TextSplits> {
         dev: None,
         test: None,
         folder: PathBuf::new(),
+        notes: Vec::new(),
     };
     Ok(match &spec.source {
         TextSource::Synthetic => synth_sentiment(),
@@ -109,6 +110,7 @@ fn read(spec: &TextSpec) -> Result<TextSplits> {
                 test: part(test)?,
                 train: Some(train),
                 folder: PathBuf::new(),
+                notes: Vec::new(),
             }
         }
     })
