@@ -74,7 +74,7 @@ pub fn text_methods() -> Result<Vec<(&'static str, TextMethod)>, Box<dyn Error>>
         let spec = RunSpec::resolve(Settings {
             method: Some(name),
             task: Some("sst2".into()),
-            model_dir: Some("an encoder".into()),
+            model_dir: Some(std::path::PathBuf::from("an encoder").into()),
             ..Settings::default()
         })?;
         methods.push((label, adv_run::methods::build(&spec.training().method)?));

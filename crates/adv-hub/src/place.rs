@@ -57,6 +57,11 @@ impl HubModel {
 }
 
 impl HubFile {
+    /// The last part of the data set's name.
+    pub fn name(&self) -> &str {
+        self.id.rsplit('/').next().unwrap_or(&self.id)
+    }
+
     /// The path of the file within the data set.
     pub fn path(&self) -> &str {
         &self.path

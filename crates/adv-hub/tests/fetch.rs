@@ -536,6 +536,21 @@ fn a_renamed_repository_is_followed() {
     assert_eq!(fs::read(&fetched.path).expect("a file"), weights());
 }
 
+#[test]
+fn whoever_wants_the_same_file_at_the_same_time_downloads_it_once() {
+    let (cache, fake) = (Cache::new(), FakeHub::start(&[data()]));
+    std::thread::scope(|scope| {
+        let all: Vec<_> = (0..4)
+            .map(|_| scope.spawn(|| file(&cache.online(&fake), TABLE).expect("a file")))
+            .collect();
+        for one in all {
+            let fetched = one.join().expect("no panic");
+            assert_eq!(fs::read(&fetched.path).expect("a file"), weights());
+        }
+    });
+    assert_eq!(fake.store.requests().len(), 1);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_cache_that_cannot_be_written_is_named() {

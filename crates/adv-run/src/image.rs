@@ -39,7 +39,9 @@ pub fn load_data(spec: &ImageSpec) -> Result<Splits> {
         download: Download::Public,
     };
     let mut bar = DownloadBar::default();
-    let splits = adv_data::load(spec.dataset, &source, &mut |progress| bar.show(&progress));
+    let splits = adv_data::load(spec.dataset, &source, &mut |progress| {
+        bar.show(progress.file, progress.received, progress.total);
+    });
     bar.clear();
     let Splits { train, test, origin } = splits?;
     let train = match spec.training.take {

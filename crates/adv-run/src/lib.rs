@@ -1,6 +1,6 @@
 //! The runner behind the command line `adv`: specs, the training loop, attacks that measure, reports.
 //!
-//! A thin layer over `adv-core`, `adv-models` and `adv-data`, and the only crate that knows which devices exist.
+//! A thin layer over `adv-core`, `adv-models`, `adv-data` and `adv-hub`, and the only crate that knows which devices exist.
 #![deny(missing_docs)]
 
 pub mod attack;
@@ -9,6 +9,7 @@ pub mod commands;
 pub mod device;
 pub mod events;
 mod files;
+pub mod hub;
 pub mod image;
 pub mod memory;
 pub mod methods;

@@ -182,27 +182,39 @@ impl Progress for Lines {
     fn finish(&mut self) {}
 }
 
-/// The progress of a download, on a terminal only.
+/// The progress of downloads: a bar on a terminal, else a line for each file.
 #[derive(Default)]
-pub struct DownloadBar(Option<ProgressBar>);
+pub struct DownloadBar {
+    bar: Option<ProgressBar>,
+    file: String,
+}
 
 impl DownloadBar {
-    /// A part of a file has arrived.
-    pub fn show(&mut self, progress: &adv_data::fetch::Progress<'_>) {
-        let bar = self.0.get_or_insert_with(|| {
+    /// A part of a file has arrived: so many bytes, of so many if that is known.
+    pub fn show(&mut self, file: &str, received: u64, total: Option<u64>) {
+        if self.file != file {
+            self.file = file.into();
             if !std::io::stderr().is_terminal() {
-                eprintln!("downloading {}", progress.file);
+                eprintln!("downloading {file}");
             }
-            ProgressBar::new(0)
+        }
+        let bar = self.bar.get_or_insert_with(|| {
+            let bar = ProgressBar::new(0);
+            let style = ProgressStyle::with_template("{msg} {bar:24} {bytes}/{total_bytes}  ETA {eta}");
+            bar.with_style(
+                style
+                    .unwrap_or_else(|_| ProgressStyle::default_bar())
+                    .progress_chars("=> "),
+            )
         });
-        bar.set_length(progress.total.unwrap_or(0));
-        bar.set_position(progress.received);
-        bar.set_message(progress.file.to_string());
+        bar.set_length(total.unwrap_or(0));
+        bar.set_position(received);
+        bar.set_message(self.file.clone());
     }
 
     /// All files are there, or given up.
     pub fn clear(&mut self) {
-        if let Some(bar) = self.0.take() {
+        if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
     }

@@ -53,8 +53,8 @@ pub(crate) fn write_result(files: &Files, result: &RunResult, page: &str) -> Res
     crate::files::write_atomically(&files.result(), json.as_bytes())
 }
 
-/// A new run folder with its spec in it.
-pub fn create_folder(folder: &Path, spec: &RunSpec) -> Result<Files> {
+/// A new run folder with its spec in it: the one given, each place on the hub at the commit that was fetched.
+pub fn create_folder(folder: &Path, spec: RunSpec) -> Result<(Files, RunSpec)> {
     let files = Files {
         folder: folder.into(),
     };
@@ -71,9 +71,10 @@ pub fn create_folder(folder: &Path, spec: &RunSpec) -> Result<Files> {
             bail!(UsageError(format!("{flag}: there is no {}", path.display())));
         }
     }
+    let spec = crate::hub::pinned(spec)?;
     std::fs::create_dir_all(folder)
         .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     let text = toml::to_string_pretty(spec.settings()).context("cannot write the spec as TOML")?;
     crate::files::write_atomically(&files.spec(), text.as_bytes())?;
-    Ok(files)
+    Ok((files, spec))
 }

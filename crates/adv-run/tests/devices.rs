@@ -200,7 +200,7 @@ fn a_short_run_on_digits_learns_as_much_on_every_cpu_device() {
         })
         .expect("a valid spec");
         let folder = tempfile::tempdir().expect("a folder");
-        let files = create_folder(folder.path(), &spec).expect("a run folder");
+        let (files, spec) = create_folder(folder.path(), spec).expect("a run folder");
         let stop = AtomicBool::new(false);
         let Outcome::Finished(result) = execute(&spec, &files, "a test", &stop).expect("trained") else {
             panic!("nobody interrupted it");

@@ -4,6 +4,7 @@ use super::compare_page::page;
 use super::{Done, show};
 use crate::cli::CompareArgs;
 use crate::files;
+use crate::hub;
 use crate::image::load_data;
 use crate::result::RunResult;
 use crate::run::{Outcome, create_folder, execute};
@@ -50,7 +51,7 @@ pub(super) fn run(args: CompareArgs, line: &str, stop: &AtomicBool) -> Result<Do
         let files = if known.holds_run() {
             same_run(known, entry)?
         } else {
-            create_folder(&folder, &entry.spec)?
+            create_folder(&folder, entry.spec.clone())?.0
         };
         if !files.result().exists() {
             match execute(&entry.spec, &files, line, stop)? {
@@ -97,7 +98,16 @@ fn entries(args: &CompareArgs) -> Result<Vec<Entry>> {
             .over(Settings::read(path).map_err(|error| UsageError(format!("{error:#}")))?)?,
         None => args.settings.clone(),
     };
-    let usual = RunSpec::resolve(base.clone())?;
+    // What lies on the hub is the same for all.
+    let usual = hub::pinned(RunSpec::resolve(base.clone())?)?;
+    let pinned = usual.settings();
+    let base = Settings {
+        model_dir: pinned.model_dir.clone(),
+        train_file: pinned.train_file.clone(),
+        dev_file: pinned.dev_file.clone(),
+        test_file: pinned.test_file.clone(),
+        ..base
+    };
     // Of the network only the share of its first layer matters here.
     let share = match (args.calls, &usual) {
         (None, _) => 0.0,

@@ -51,7 +51,7 @@ pub(super) fn run(args: TrainArgs, line: &str, stop: &AtomicBool) -> Result<Done
             ..settings.clone()
         })?;
         let folder = args.out.clone().unwrap_or_else(|| unused_folder(&spec));
-        let files = create_folder(&folder, &spec)?;
+        let (files, spec) = create_folder(&folder, spec)?;
         match execute(&spec, &files, line, stop)? {
             Outcome::Finished(result) => finished.push((files, *result)),
             Outcome::Interrupted => return Ok(interrupted(&files)),

@@ -4,6 +4,7 @@ mod image;
 mod method;
 mod names;
 mod network;
+mod place;
 mod refusals;
 mod settings;
 mod source;
@@ -17,6 +18,7 @@ pub use names::{
     PlaceName, ScheduleName, SpecialName, StartName, Uses,
 };
 pub use network::TextNetwork;
+pub use place::{FilePlace, ModelPlace, Place};
 pub use settings::{Settings, number};
 pub use source::TextSource;
 pub use text::{TextEvalSpec, TextSpec};
@@ -24,7 +26,7 @@ pub use training::{OptimSpec, Training};
 
 use crate::attack::AttackName;
 use crate::usage::UsageError;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A run with nothing left open.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,20 +79,20 @@ impl RunSpec {
         }
     }
 
-    /// Files that must be there before a run begins, and the flags that name them.
+    /// Files of this machine that must be there before a run begins, and the flags that name them.
     pub fn inputs(&self) -> Vec<(&'static str, PathBuf)> {
         let s = self.settings();
+        let local = |place: &Option<FilePlace>| Some(place.as_ref()?.local()?.to_path_buf());
+        let model = s.model_dir.as_ref().and_then(ModelPlace::local);
         let files = [
-            ("--init", &s.init),
-            ("--model-dir", &s.model_dir),
-            ("--train-file", &s.train_file),
-            ("--dev-file", &s.dev_file),
-            ("--test-file", &s.test_file),
-            ("--advglue", &s.advglue),
+            ("--init", s.init.clone()),
+            ("--model-dir", model.map(Path::to_path_buf)),
+            ("--train-file", local(&s.train_file)),
+            ("--dev-file", local(&s.dev_file)),
+            ("--test-file", local(&s.test_file)),
+            ("--advglue", s.advglue.clone()),
         ];
-        let given = files
-            .into_iter()
-            .filter_map(|(flag, path)| Some((flag, path.clone()?)));
+        let given = files.into_iter().filter_map(|(flag, path)| Some((flag, path?)));
         given.collect()
     }
 }
@@ -122,7 +124,6 @@ fn absolute(path: &PathBuf) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
 
     /// Through the text of a `spec.toml`, as a resumed run reads it.
     fn check(settings: Settings, what: &str) -> RunSpec {
@@ -152,7 +153,7 @@ mod tests {
                     method: Some(method),
                     task: task.map(String::from),
                     model: model.map(String::from),
-                    model_dir: model_dir.map(PathBuf::from),
+                    model_dir: model_dir.map(|folder| PathBuf::from(folder).into()),
                     patience: Some(3),
                     validate_every: Some(7),
                     ..Settings::default()
@@ -161,8 +162,8 @@ mod tests {
             }
         }
         let own = Settings {
-            train_file: Some("a.csv".into()),
-            dev_file: Some("b.csv".into()),
+            train_file: Some(PathBuf::from("a.csv").into()),
+            dev_file: "hf://datasets/o/n/b.parquet".parse().ok(),
             columns: Some(["x", "y", "z"].map(String::from).to_vec()),
             scores: Some(true),
             freeze: Some(2),
@@ -177,7 +178,7 @@ mod tests {
         // Three updates an epoch of ten mini-batches: 23 epochs, and four mini-batches more.
         assert_eq!(spec.training().mini_batches(10), 234);
         let lines = Settings {
-            train_file: Some("lines.txt".into()),
+            train_file: Some(PathBuf::from("lines.txt").into()),
             method: Some(MethodName::Mlm),
             ..Settings::default()
         };
@@ -188,6 +189,16 @@ mod tests {
         };
         let next = check(next, "lines for an LSTM");
         assert_eq!(next.settings().model.as_deref(), Some("lstm"));
+        for column in ["2", "text"] {
+            let corpus = Settings {
+                train_file: Some(PathBuf::from("corpus.tsv.gz").into()),
+                model_dir: "hf://owner/name@v1".parse().ok(),
+                method: Some(MethodName::Mlm),
+                columns: Some(vec![column.into()]),
+                ..Settings::default()
+            };
+            check(corpus, column);
+        }
     }
 
     #[test]
@@ -198,7 +209,7 @@ mod tests {
             for file in std::fs::read_dir(model.expect("a folder").path()).expect("specs") {
                 let path = file.expect("a file").path();
                 let settings = Settings {
-                    model_dir: Some("m".into()),
+                    model_dir: Some(PathBuf::from("m").into()),
                     ..Settings::read(&path).expect("settings")
                 };
                 let task = settings.task.clone();

@@ -1,6 +1,7 @@
 //! The kind of network of a run on text.
 
 use super::names::MethodName;
+use super::place::ModelPlace;
 use super::settings::Settings;
 use crate::usage::UsageError;
 use adv_models::text::{LstmConfig, TextConfig};
@@ -29,7 +30,14 @@ impl TextNetwork {
                 Self::LSTM
             ))),
             None if s.method == Some(MethodName::Lm) => Ok(Self::Lstm),
-            None if s.model_dir.as_deref().is_some_and(holds_lstm) => Ok(Self::Lstm),
+            None if s
+                .model_dir
+                .as_ref()
+                .and_then(ModelPlace::local)
+                .is_some_and(holds_lstm) =>
+            {
+                Ok(Self::Lstm)
+            }
             None => Ok(Self::Transformer),
         }
     }

@@ -1,8 +1,8 @@
 //! What a user may set: one list for the command line and for TOML files.
 
 use super::{
-    AscentModeName, AxesName, FirstLayerName, KeepName, MasksName, MethodName, NormName, OptimiserName,
-    PlaceName, ScheduleName, SpecialName, StartName,
+    AscentModeName, AxesName, FilePlace, FirstLayerName, KeepName, MasksName, MethodName, ModelPlace,
+    NormName, OptimiserName, PlaceName, ScheduleName, SpecialName, StartName,
 };
 use crate::device::DeviceKind;
 use anyhow::{Context, Result};
@@ -53,23 +53,25 @@ pub struct Settings {
     pub hold_out: Option<usize>,
 
     /// A folder with a pretrained encoder (BERT, RoBERTa, ALBERT) in the layout of Hugging Face, or with an LSTM of an
-    /// earlier run
+    /// earlier run, or hf://OWNER/NAME[@REVISION] on the hub
     #[arg(long, value_name = "DIR", help_heading = TEXT)]
-    pub model_dir: Option<PathBuf>,
+    pub model_dir: Option<ModelPlace>,
     /// What to learn: sst2, mrpc, rte, cola, stsb, sick-e, ... or synth-sentiment
     #[arg(long, value_name = "T", help_heading = TEXT)]
     pub task: Option<String>,
-    /// Instead of a task: a table to train on, .tsv, .csv or .jsonl, .gz allowed; with mlm and lm also plain lines (.txt)
+    /// Instead of a task: a table to train on, .tsv, .csv or .jsonl, .gz allowed, or .parquet; with mlm and lm also plain
+    /// lines (.txt). On the hub: hf://datasets/OWNER/NAME[@REVISION]/PATH
     #[arg(long, value_name = "FILE", help_heading = TEXT)]
-    pub train_file: Option<PathBuf>,
+    pub train_file: Option<FilePlace>,
     /// A table to choose the best checkpoint by [default: a tenth of the training rows]
     #[arg(long, value_name = "FILE", help_heading = TEXT)]
-    pub dev_file: Option<PathBuf>,
+    pub dev_file: Option<FilePlace>,
     /// A table to test on [default: a tenth of the training rows]
     #[arg(long, value_name = "FILE", help_heading = TEXT)]
-    pub test_file: Option<PathBuf>,
-    /// The columns of the tables: sentence,label or first,second,label [default: sentence,label]
-    #[arg(long, value_name = "A,B[,C]", value_delimiter = ',', help_heading = TEXT)]
+    pub test_file: Option<FilePlace>,
+    /// The columns of the tables: sentence,label or first,second,label; with mlm and lm also one alone, by name, or by number, from 1,
+    /// of a table without header [default: sentence,label]
+    #[arg(long, value_name = "A[,B[,C]]", value_delimiter = ',', help_heading = TEXT)]
     pub columns: Option<Vec<String>>,
     /// The labels of the tables are numbers to predict, not classes
     #[arg(long, num_args = 0, default_missing_value = "true", help_heading = TEXT)]

@@ -1,9 +1,10 @@
 //! Where sentences come from.
 
+use super::names::MethodName;
+use super::place::FilePlace;
 use super::settings::Settings;
 use crate::usage::UsageError;
-use adv_data::text::{Columns, Problem, TaskId};
-use std::path::PathBuf;
+use adv_data::text::{Columns, Problem, SentenceColumn, TaskId};
 
 /// The word for the generated corpus, as a data set and as a task.
 pub(super) const SYNTHETIC: &str = "synth-sentiment";
@@ -18,18 +19,23 @@ pub enum TextSource {
     /// A user's own tables.
     Tables {
         /// To train on.
-        train: PathBuf,
+        train: FilePlace,
         /// To choose by.
-        dev: Option<PathBuf>,
+        dev: Option<FilePlace>,
         /// To test on.
-        test: Option<PathBuf>,
+        test: Option<FilePlace>,
         /// What the columns hold.
         columns: Columns,
         /// Whether answers are numbers.
         scores: bool,
     },
-    /// One sentence a line, without answers.
-    Lines(PathBuf),
+    /// Sentences without answers.
+    Sentences {
+        /// Their file.
+        file: FilePlace,
+        /// Their column; none: one sentence a line.
+        column: Option<SentenceColumn>,
+    },
 }
 
 impl TextSource {
@@ -52,11 +58,18 @@ impl TextSource {
         }
     }
 
-    fn tables(s: &Settings, train: &PathBuf) -> Result<Self, UsageError> {
-        let name = train.to_string_lossy();
+    fn tables(s: &Settings, train: &FilePlace) -> Result<Self, UsageError> {
+        let name = train.to_string();
         let plain = name.ends_with(".txt") || name.ends_with(".txt.gz");
-        if s.method.is_some_and(|method| method.is_language_model()) && plain {
-            return Ok(TextSource::Lines(super::absolute(train)));
+        if s.method.is_some_and(MethodName::is_language_model) {
+            let column = match s.columns.as_deref() {
+                Some([column]) if !plain => Some(sentence_column(column)?),
+                _ => None,
+            };
+            if plain || column.is_some() {
+                let file = train.absolute();
+                return Ok(TextSource::Sentences { file, column });
+            }
         }
         let usual = || vec!["sentence".to_string(), "label".to_string()];
         let (first, second, answer) = match s.columns.clone().unwrap_or_else(usual).as_slice() {
@@ -64,14 +77,15 @@ impl TextSource {
             [first, second, answer] => (first.clone(), Some(second.clone()), answer.clone()),
             _ => {
                 return Err(UsageError(
-                    "--columns: name two or three, such as sentence,label or premise,hypothesis,label".into(),
+                    "--columns: name two or three, such as sentence,label or premise,hypothesis,label; one alone with --method mlm"
+                        .into(),
                 ));
             }
         };
         Ok(TextSource::Tables {
-            train: super::absolute(train),
-            dev: s.dev_file.as_ref().map(super::absolute),
-            test: s.test_file.as_ref().map(super::absolute),
+            train: train.absolute(),
+            dev: s.dev_file.as_ref().map(FilePlace::absolute),
+            test: s.test_file.as_ref().map(FilePlace::absolute),
             columns: Columns {
                 first,
                 second,
@@ -85,10 +99,11 @@ impl TextSource {
     pub(super) fn without_part(&self, s: &Settings) -> Option<&'static str> {
         let tables = matches!(self, TextSource::Tables { .. });
         let task = matches!(self, TextSource::Task(_));
+        let column = matches!(self, TextSource::Sentences { column: Some(_), .. });
         let unread = [
             (s.dev_file.is_some() && !tables, "--dev-file"),
             (s.test_file.is_some() && !tables, "--test-file"),
-            (s.columns.is_some() && !tables, "--columns"),
+            (s.columns.is_some() && !tables && !column, "--columns"),
             (s.scores.is_some() && !tables, "--scores"),
             (s.data_dir.is_some() && !task, "--data-dir"),
             (s.advglue.is_some() && !task, "--advglue"),
@@ -101,7 +116,7 @@ impl TextSource {
         match self {
             TextSource::Task(task) => task.problem() == Problem::Score,
             TextSource::Tables { scores, .. } => *scores,
-            TextSource::Synthetic | TextSource::Lines(_) => false,
+            TextSource::Synthetic | TextSource::Sentences { .. } => false,
         }
     }
 
@@ -110,10 +125,16 @@ impl TextSource {
         match self {
             TextSource::Task(task) => task.to_string(),
             TextSource::Synthetic => SYNTHETIC.into(),
-            TextSource::Tables { train: path, .. } | TextSource::Lines(path) => {
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                name.split('.').next().unwrap_or("table").into()
-            }
+            TextSource::Tables { train: file, .. } | TextSource::Sentences { file, .. } => file.name(),
         }
+    }
+}
+
+/// A column by its name, or by its number, from 1, in a table without header.
+fn sentence_column(text: &str) -> Result<SentenceColumn, UsageError> {
+    match text.parse() {
+        Ok(0) => Err(UsageError("--columns 0: columns count from 1".into())),
+        Ok(number) => Ok(SentenceColumn::Numbered(number)),
+        Err(_) => Ok(SentenceColumn::Named(text.into())),
     }
 }

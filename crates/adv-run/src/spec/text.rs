@@ -5,11 +5,13 @@ use super::names::{
     KeepName, MasksName, MethodName, OptimiserName, PlaceName, ScheduleName, SpecialName, StartName,
 };
 use super::network::TextNetwork;
+use super::place::{FilePlace, ModelPlace};
 use super::settings::Settings;
 use super::source::TextSource;
 use super::training::{OptimSpec, Training, TrainingDefaults, first_broken};
 use crate::attack::AttackName;
 use crate::usage::UsageError;
+use adv_data::text::SentenceColumn;
 use std::path::PathBuf;
 
 /// A run on text with nothing left open. Built by [`TextSpec::resolve`] only.
@@ -25,8 +27,8 @@ pub struct TextSpec {
     pub data_dir: Option<PathBuf>,
     /// The kind of network.
     pub network: TextNetwork,
-    /// The folder of a pretrained one; none: a small one with random weights.
-    pub model_dir: Option<PathBuf>,
+    /// A pretrained one; none: a small one with random weights.
+    pub model_dir: Option<ModelPlace>,
     /// Tokens of a sentence or pair.
     pub max_length: usize,
     /// What is perturbed.
@@ -162,7 +164,7 @@ impl TextSpec {
             training,
             source,
             data_dir: s.data_dir.as_ref().map(super::absolute),
-            model_dir: s.model_dir.as_ref().map(super::absolute),
+            model_dir: s.model_dir.as_ref().map(ModelPlace::absolute),
             max_length: s.max_length.unwrap_or(128),
             place: s.place.unwrap_or(PlaceName::Words),
             // The program of Miyato et al. leaves the end of a sentence as it is under VAT.
@@ -184,19 +186,19 @@ impl TextSpec {
 
     /// The name of the network in tables.
     pub fn model_name(&self) -> String {
-        let folder = self.model_dir.as_ref().and_then(|folder| folder.file_name());
         let small = match self.network {
             TextNetwork::Transformer => "small-encoder",
             TextNetwork::Lstm => "lstm",
         };
-        folder.map_or(small.into(), |name| name.to_string_lossy().into_owned())
+        let pretrained = self.model_dir.as_ref().map(ModelPlace::name);
+        pretrained.unwrap_or_else(|| small.into())
     }
 
     fn check(&self) -> Result<(), UsageError> {
         let method = &self.training.method;
         self.training.check()?;
         let positive = |value: f64| value.is_finite() && value > 0.0;
-        let lines = matches!(self.source, TextSource::Lines(_));
+        let lines = matches!(self.source, TextSource::Sentences { .. });
         let random = method.start == StartName::Random && method.uses().start;
         first_broken(&[
             (
@@ -252,13 +254,19 @@ impl TextSpec {
                 let names = [Some(&c.first), c.second.as_ref(), Some(&c.answer)];
                 Some(names.into_iter().flatten().cloned().collect())
             }
-            _ => None,
+            TextSource::Sentences { column, .. } => column.as_ref().map(|column| {
+                vec![match column {
+                    SentenceColumn::Named(name) => name.clone(),
+                    SentenceColumn::Numbered(number) => number.to_string(),
+                }]
+            }),
+            TextSource::Task(_) | TextSource::Synthetic => None,
         };
-        let absolute = |path: &Option<PathBuf>| path.as_ref().map(super::absolute);
+        let absolute = |place: &Option<FilePlace>| place.as_ref().map(FilePlace::absolute);
         Settings {
             task: match &self.source {
                 TextSource::Task(_) | TextSource::Synthetic => Some(self.source.name()),
-                TextSource::Tables { .. } | TextSource::Lines(_) => None,
+                TextSource::Tables { .. } | TextSource::Sentences { .. } => None,
             },
             train_file: absolute(&given.train_file),
             dev_file: absolute(&given.dev_file),

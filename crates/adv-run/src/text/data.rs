@@ -1,8 +1,11 @@
 //! Sentences of a run: read, split, and as token ids.
 
-use crate::spec::{TextSource, TextSpec};
+use crate::hub;
+use crate::spec::{FilePlace, TextSource, TextSpec};
 use crate::usage::UsageError;
-use adv_data::text::{Answer, Problem, TextSet, TextSplits, read_sentences, read_table, synth_sentiment};
+use adv_data::text::{
+    Answer, Problem, TextSet, TextSplits, read_column, read_sentences, read_table, synth_sentiment,
+};
 use adv_models::text::{Encoded, Overlong, Tokenizer};
 use anyhow::{Context, Result};
 use std::path::PathBuf;
@@ -86,7 +89,13 @@ fn read(spec: &TextSpec) -> Result<TextSplits> {
     };
     Ok(match &spec.source {
         TextSource::Synthetic => synth_sentiment(),
-        TextSource::Lines(path) => alone(read_sentences(path)?),
+        TextSource::Sentences { file, column } => {
+            let path = hub::file(file)?;
+            alone(match column {
+                Some(column) => read_column(&path, column)?,
+                None => read_sentences(&path)?,
+            })
+        }
         TextSource::Task(task) => {
             let root = std::env::var_os("ADV_DATA_DIR").map(PathBuf::from);
             task.read(spec.data_dir.as_deref(), root.as_deref())
@@ -99,11 +108,13 @@ fn read(spec: &TextSpec) -> Result<TextSplits> {
             columns,
             scores,
         } => {
-            let train = read_table(train, columns, scores.then_some(&Problem::Score))?;
+            let train = read_table(&hub::file(train)?, columns, scores.then_some(&Problem::Score))?;
             let problem = train.problem().clone();
-            let part = |path: &Option<PathBuf>| match path {
-                Some(path) => read_table(path, columns, Some(&problem)).map(Some),
-                None => Ok(None),
+            let part = |place: &Option<FilePlace>| -> Result<Option<TextSet>> {
+                let Some(place) = place else {
+                    return Ok(None);
+                };
+                Ok(Some(read_table(&hub::file(place)?, columns, Some(&problem))?))
             };
             TextSplits {
                 dev: part(dev)?,

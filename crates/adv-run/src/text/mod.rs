@@ -76,7 +76,7 @@ pub(crate) fn execute(spec: &TextSpec, files: &Files, command: &str, stop: &Atom
         metric: metric(spec),
         seed: training.seed,
         device: device.clone(),
-        companions: plan.companions(spec, corpus.train.problem()),
+        companions: plan.companions(corpus.train.problem()),
     };
     let method = methods::build(&training.method)?;
     if learn(&task, method.as_ref(), &loops, &mut state)? == Ended::Interrupted {

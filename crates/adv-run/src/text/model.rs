@@ -2,6 +2,7 @@
 
 use super::data::{Corpus, Sentences};
 use super::task::Companions;
+use crate::hub;
 use crate::spec::{MasksName, MethodName, PlaceName, TextNetwork, TextSpec};
 use crate::usage::UsageError;
 use adv_data::text::{Problem, TextSet};
@@ -11,7 +12,7 @@ use anyhow::Result;
 use burn::module::Module;
 use burn::tensor::Device;
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The tokenizer and the configuration of a run's model.
 pub struct Plan {
@@ -21,6 +22,8 @@ pub struct Plan {
     pub config: TextConfig,
     /// The head.
     pub head: HeadKind,
+    /// The folder of the pretrained encoder, if the run begins with one.
+    pub origin: Option<PathBuf>,
 }
 
 /// The head for a problem.
@@ -94,7 +97,8 @@ fn note(notes: &mut Vec<String>, text: String) {
 impl Plan {
     /// The plan of a new run: of the pretrained folder, or a small model for the words of the training sentences.
     pub fn new(spec: &TextSpec, corpus: &Corpus) -> Result<Self> {
-        let (tokenizer, config) = match &spec.model_dir {
+        let origin = spec.model_dir.as_ref().map(hub::folder).transpose()?;
+        let (tokenizer, config) = match &origin {
             Some(folder) => {
                 let config = TextConfig::read(folder)?;
                 spec.network.check(&config, folder)?;
@@ -124,6 +128,7 @@ impl Plan {
             tokenizer: tokenizer.with_longest(longest)?,
             head: head(spec, corpus.train.problem()),
             config,
+            origin,
         })
     }
 
@@ -135,6 +140,7 @@ impl Plan {
             tokenizer: Tokenizer::from_folder(folder)?.with_longest(longest)?,
             head: head(spec, problem),
             config,
+            origin: None,
         })
     }
 
@@ -161,7 +167,7 @@ impl Plan {
         notes: &mut Vec<String>,
     ) -> Result<TextModel> {
         let seed = spec.training.seed;
-        let model = match &spec.model_dir {
+        let model = match &self.origin {
             Some(folder) => {
                 let (model, report) = TextModel::load(self.config.clone(), folder, self.head, seed, device)?;
                 if !report.resized.is_empty() {
@@ -205,9 +211,9 @@ impl Plan {
     }
 
     /// What stands beside the weights in a folder.
-    pub fn companions(&self, spec: &TextSpec, problem: &Problem) -> Companions {
+    pub fn companions(&self, problem: &Problem) -> Companions {
         Companions {
-            origin: spec.model_dir.clone(),
+            origin: self.origin.clone(),
             tokenizer: self.tokenizer.clone(),
             labels: match problem {
                 Problem::Classes(names) => Some(names.to_vec()),

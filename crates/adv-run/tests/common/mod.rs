@@ -90,7 +90,12 @@ pub fn data_dir() -> Option<PathBuf> {
 
 /// A real pretrained encoder, if the environment names its folder.
 pub fn encoder() -> Option<PathBuf> {
-    named("ADV_MODEL_DIR").map(|folder| folder.join("all-MiniLM-L6-v2"))
+    model_dir().map(|folder| folder.join("all-MiniLM-L6-v2"))
+}
+
+/// The folder of model folders, if the environment names one.
+pub fn model_dir() -> Option<PathBuf> {
+    named("ADV_MODEL_DIR")
 }
 
 fn named(variable: &str) -> Option<PathBuf> {
