@@ -32,8 +32,8 @@ pub use range::{RangePolicy, ValueRange};
 pub use start::Start;
 pub use step::{StepRule, StepSize};
 pub use train::{
-    Adversarial, Carried, FirstLayer, FreeAt, FreeLb, PassReduction, R3f, Smart, Standard, TrainingMethod,
-    Update, Vat, VatParts, Yopo, YopoParts,
+    Adversarial, Carried, FirstLayer, FreeAt, FreeLb, Noisy, PassReduction, R3f, Smart, Standard,
+    TrainingMethod, Update, Vat, VatParts, Yopo, YopoParts,
 };
 #[cfg(feature = "burn-train")]
 pub use train_step::{MethodStep, StepLoss, TrainItem};

@@ -27,6 +27,12 @@ pub enum Start {
         /// The standard deviation.
         std: f64,
     },
+    /// A direction that is equally likely to be any, at this L2 length over a sample: the random perturbation of Miyato et al. 2017. A
+    /// sample without entries inside the mask stays at zero.
+    Direction {
+        /// The length.
+        length: f64,
+    },
     /// Uniform in the ball itself: random restarts under L2.
     InBall,
 }
@@ -43,6 +49,9 @@ impl Start {
                 magnitude: magnitude * share,
             },
             Start::Gaussian { std } => Start::Gaussian { std: std * share },
+            Start::Direction { length } => Start::Direction {
+                length: length * share,
+            },
         }
     }
 
@@ -61,6 +70,7 @@ impl Start {
             Start::Uniform { half_width } => half_width,
             Start::LengthScaled { magnitude } => magnitude,
             Start::Gaussian { std } => std,
+            Start::Direction { length } => length,
         };
         if scale.is_finite() && scale >= 0.0 {
             Ok(())
@@ -84,6 +94,7 @@ impl Start {
                 uniform(&clean, noise) * length_scale(batch).mul_scalar(magnitude)
             }
             Start::Gaussian { std } => normal(&clean, noise).mul_scalar(std),
+            Start::Direction { length } => direction(batch, noise).mul_scalar(length),
             Start::InBall => match *ball {
                 Ball::Bounded {
                     norm: Norm::Linf,
@@ -145,10 +156,16 @@ fn length_scale<const D: usize, T>(batch: &Batch<'_, D, T>) -> Tensor<D> {
     free_entries(batch).sqrt().recip()
 }
 
+/// A unit vector for each sample: a normal one over its length.
+fn direction<const D: usize, T>(batch: &Batch<'_, D, T>, noise: &mut dyn Noise) -> Tensor<D> {
+    let drawn = batch.masked(normal(&batch.clean(), noise));
+    unit(drawn, Norm::L2, Axes::Sample)
+}
+
 /// Uniform in the unit ball of each sample: a normal direction, times u^(1/n) for n free entries.
 fn in_l2_ball<const D: usize, T>(batch: &Batch<'_, D, T>, noise: &mut dyn Noise) -> Tensor<D> {
     let clean = batch.clean();
-    let direction = unit(batch.masked(normal(&clean, noise)), Norm::L2, Axes::Sample);
+    let direction = direction(batch, noise);
     let entries = free_entries(batch);
     let mut draws = vec![0.0; clean.dims()[0]];
     noise.uniform(&mut draws);

@@ -3,8 +3,8 @@
 mod toy;
 
 use adv_core::{
-    Adversarial, FirstLayer, FreeAt, FreeLb, ParamError, Passes, Perturbation, R3f, Smart, Standard, Start,
-    TrainingMethod, Vat, VatParts, Yopo, YopoParts,
+    Adversarial, FirstLayer, FreeAt, FreeLb, Noisy, ParamError, Passes, Perturbation, R3f, Smart, Standard,
+    Start, TrainingMethod, Vat, VatParts, Yopo, YopoParts,
 };
 use std::fmt::Write;
 use std::path::Path;
@@ -37,9 +37,15 @@ fn rows() -> Result<Vec<(&'static str, Method)>, ParamError> {
         iterations: 1,
         weight: 1.0,
     })?;
+    let random = Perturbation::fgm(radius)?.with_start(Start::Direction { length: radius })?;
     let mixed = Adversarial::new(pgd(7)?).with_clean_share(0.5)?;
     Ok(vec![
         ("Standard", Box::new(Standard)),
+        ("Random", Box::new(Noisy::new(random))),
+        (
+            "Random, half clean",
+            Box::new(Noisy::new(random).with_clean_share(0.5)?),
+        ),
         ("FGSM", adversarial(Perturbation::fgsm(radius)?)),
         ("FGM", adversarial(Perturbation::fgm(radius)?)),
         (

@@ -4,9 +4,9 @@ mod toy;
 
 use adv_core::gradients::MaxNorm;
 use adv_core::{
-    Adversarial, AscentMode, Axes, Ball, Batch, Carried, FirstLayer, FreeAt, FreeLb, Ledger, Norm, Objective,
-    ParamError, PassError, Perturbation, PerturbationSpec, Phase, R3f, Smart, Split, Standard, Start,
-    StepRule, StepSize, TrainingMethod, ValueRange, Vat, VatParts, Yopo, YopoParts,
+    Adversarial, AscentMode, Axes, Ball, Batch, Carried, FirstLayer, FreeAt, FreeLb, Ledger, Noisy, Norm,
+    Objective, ParamError, PassError, Perturbation, PerturbationSpec, Phase, R3f, Smart, Split, Standard,
+    Start, StepRule, StepSize, TrainingMethod, ValueRange, Vat, VatParts, Yopo, YopoParts,
 };
 use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
@@ -152,6 +152,14 @@ fn invalid_parameters_cannot_be_built() {
         (
             R3f::new(Start::Gaussian { std: INF }, 1.0).err(),
             ParamError::StartScale(INF),
+        ),
+        (
+            pgd.with_start(Start::Direction { length: -1.0 }).err(),
+            ParamError::StartScale(-1.0),
+        ),
+        (
+            Noisy::new(pgd).with_clean_share(1.0).err(),
+            ParamError::CleanShare(1.0),
         ),
         (vat(-1.0, 0.1, 1), ParamError::Radius(-1.0)),
         (vat(1.0, NAN, 1), ParamError::Radius(NAN)),

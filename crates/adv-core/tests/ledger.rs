@@ -3,7 +3,7 @@
 mod toy;
 
 use adv_core::{
-    Adversarial, AscentMode, Batch, Carried, FirstLayer, FreeAt, FreeLb, Ledger, Objective, Passes,
+    Adversarial, AscentMode, Batch, Carried, FirstLayer, FreeAt, FreeLb, Ledger, Noisy, Objective, Passes,
     Perturbation, Phase, R3f, Smart, Standard, Start, TrainingMethod, ValueRange, Vat, VatParts, Yopo,
     YopoParts,
 };
@@ -67,6 +67,8 @@ fn rows() -> Vec<Row> {
     });
     let vat = vat.unwrap();
     let one_step = passes(2, 1, 1, 0, 1);
+    let start = Start::Direction { length: radius };
+    let random = Perturbation::fgm(radius).unwrap().with_start(start).unwrap();
     vec![
         ("standard", Box::new(Standard), passes(1, 1, 0, 0, 1), 1),
         (
@@ -79,6 +81,13 @@ fn rows() -> Vec<Row> {
             "fgm",
             adversarial(Perturbation::fgm(radius).unwrap()),
             one_step,
+            2,
+        ),
+        ("random", Box::new(Noisy::new(random)), passes(1, 1, 0, 0, 1), 1),
+        (
+            "random, half clean",
+            Box::new(Noisy::new(random).with_clean_share(0.5).unwrap()),
+            passes(2, 2, 0, 0, 1),
             2,
         ),
         (

@@ -3,6 +3,7 @@
 mod adversarial;
 mod free_at;
 mod free_lb;
+mod noisy;
 mod r3f;
 mod smart;
 mod smooth;
@@ -13,6 +14,7 @@ mod yopo;
 pub use adversarial::Adversarial;
 pub use free_at::FreeAt;
 pub use free_lb::FreeLb;
+pub use noisy::Noisy;
 pub use r3f::R3f;
 pub use smart::Smart;
 pub use standard::Standard;

@@ -71,6 +71,19 @@ impl Vat {
         }
     }
 
+    /// For `samples` of `all`: the penalty weighs that share of what it did, so that a mini-batch in several parts has the mean over all
+    /// of its samples.
+    pub fn of_part(mut self, samples: usize, all: usize) -> Self {
+        self.parts.weight *= samples.min(all) as f64 / all.max(1) as f64;
+        self
+    }
+
+    /// The same with a radius of `share` of the old one; it lies in [0, 1].
+    pub fn with_radius_share(mut self, share: f64) -> Result<Self, ParamError> {
+        self.parts.radius *= checked_share(share)?;
+        Ok(self)
+    }
+
     /// The perturbation r of a batch, for the outputs of a frozen model at the clean input.
     fn direction<const D: usize, M: Predict<D>>(
         &self,
@@ -110,9 +123,7 @@ impl<const D: usize, M: Predict<D> + Module> TrainingMethod<D, M> for Vat {
     }
 
     fn scaled(&self, share: f64) -> Result<Box<dyn TrainingMethod<D, M>>, ParamError> {
-        let mut smaller = *self;
-        smaller.parts.radius *= checked_share(share)?;
-        Ok(Box::new(smaller))
+        Ok(Box::new(self.with_radius_share(share)?))
     }
 
     fn gradients(

@@ -87,6 +87,7 @@ impl Case {
                 magnitude: 2.0 * self.radius,
             },
             Start::Gaussian { std: self.radius },
+            Start::Direction { length: self.radius },
         ];
         let per_sample = !matches!(ball, Ball::Bounded { norm: Norm::L2, axes, .. } if *axes != Axes::Sample);
         if per_sample && ball.radius().is_some() {

@@ -6,13 +6,14 @@ use adv_core::{Ball, Batch, Norm, Perturbation, Start, norms};
 use burn::tensor::Tensor;
 
 /// The laws of this file.
-pub const LAWS: [(&str, super::Law); 3] = [
+pub const LAWS: [(&str, super::Law); 4] = [
     ("starts have their scale", starts_have_their_scale),
     ("in-ball starts fill the ball", in_ball_starts_fill_the_ball),
     (
         "length-scaled starts have their norm",
         length_scaled_starts_have_their_norm,
     ),
+    ("directions have their length", directions_have_their_length),
 ];
 
 /// The starts of enough samples to see a distribution: `[256, S, S]`, half masked where asked.
@@ -100,5 +101,24 @@ pub fn length_scaled_starts_have_their_norm(rig: &Rig, case: &Case) {
         let squares = mean(lengths.iter().map(|l| f64::from(*l).powi(2)));
         let expected = magnitude * magnitude / 3.0;
         assert!((squares / expected - 1.0).abs() < 0.25, "{squares}");
+    }
+}
+
+/// The length asked for in every sample, whatever the mask, and no direction before another: entries have mean 0 and share the square.
+pub fn directions_have_their_length(rig: &Rig, case: &Case) {
+    let length = case.radius;
+    for masked in [false, true] {
+        let (delta, lengths, free) = draw(rig, case, Ball::Unbounded, Start::Direction { length }, masked);
+        for found in lengths {
+            assert!((f64::from(found) / length - 1.0).abs() < 1e-5, "{found}");
+        }
+        let centre = mean(delta.iter().map(|v| f64::from(*v)));
+        assert!(centre.abs() < 0.2 * length, "{centre}");
+        let (entries, samples) = (case.side * case.side, 256.0);
+        for entry in 0..free {
+            let own = delta.iter().skip(entry).step_by(entries);
+            let share = own.map(|v| (f64::from(*v) / length).powi(2)).sum::<f64>() / samples * free as f64;
+            assert!((share - 1.0).abs() < 0.6, "entry {entry}: {share}");
+        }
     }
 }

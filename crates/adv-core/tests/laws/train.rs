@@ -5,8 +5,8 @@ use super::toy::record::Recorder;
 use super::toy::{self, close};
 use super::{Case, RANGES, Rig};
 use adv_core::{
-    Adversarial, Ball, Batch, Carried, FreeAt, FreeLb, Ledger, Objective, Perturbation, PerturbationSpec,
-    RangePolicy, Standard, Start, StepRule, TrainingMethod, ValueRange, Yopo, YopoParts,
+    Adversarial, Ball, Batch, Carried, FreeAt, FreeLb, Ledger, Noisy, Objective, Perturbation,
+    PerturbationSpec, RangePolicy, Standard, Start, StepRule, TrainingMethod, ValueRange, Yopo, YopoParts,
 };
 use burn::module::Module;
 
@@ -70,6 +70,12 @@ pub fn a_zero_radius_is_the_clean_step(rig: &Rig, case: &Case) {
             rig.agree.check_sets(&format!("{perturbation:?}"), &found, &clean);
         }
     }
+    let still = Perturbation::fgm(0.0)
+        .unwrap()
+        .with_start(Start::Direction { length: 0.0 });
+    let noisy = Noisy::new(still.unwrap());
+    rig.agree
+        .check_sets("Noisy", &update(&noisy, &net, &batch, case), &clean);
     let free = FreeAt::new(2, 0.0, Some(ValueRange::UNIT)).unwrap();
     rig.agree
         .check_sets("FreeAT", &update(&free, &net, &batch, case), &clean);
@@ -242,9 +248,10 @@ pub fn no_method_moves_what_is_masked(rig: &Rig, case: &Case) {
         step: case.step(),
         range: Some(ValueRange::UNIT),
     });
-    let methods: [&dyn TrainingMethod<4, Recorder<TwoLayer>>; 6] = [
+    let methods: [&dyn TrainingMethod<4, Recorder<TwoLayer>>; 7] = [
         &Standard,
         &Adversarial::new(noisy).with_clean_share(0.5).unwrap(),
+        &Noisy::new(noisy).with_clean_share(0.5).unwrap(),
         &Adversarial::new(Perturbation::fgsm_rs(radius, case.step()).unwrap()),
         &FreeLb::new(climbing(case)),
         &FreeAt::new(3, radius, Some(ValueRange::UNIT)).unwrap(),
