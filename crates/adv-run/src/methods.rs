@@ -4,9 +4,9 @@ use crate::spec::{
     AscentModeName, AxesName, FirstLayerName, MethodName, MethodSpec, NormName, Space, StartName,
 };
 use adv_core::{
-    Adversarial, AscentMode, Axes, Ball, FirstLayer, FreeAt, FreeLb, Norm, ParamError, PassReduction, Passes,
-    Perturbation, PerturbationSpec, Predict, R3f, RangePolicy, Smart, Split, Standard, Start, StepRule,
-    StepSize, TrainingMethod, ValueRange, Vat, VatParts, Yopo, YopoParts,
+    Adversarial, AscentMode, Axes, Ball, FirstLayer, FreeAt, FreeLb, Noisy, Norm, ParamError, PassReduction,
+    Passes, Perturbation, PerturbationSpec, Predict, R3f, RangePolicy, Smart, Split, Standard, Start,
+    StepRule, StepSize, TrainingMethod, ValueRange, Vat, VatParts, Yopo, YopoParts,
 };
 use adv_models::ImageClassifier;
 use burn::module::Module;
@@ -24,6 +24,12 @@ where
         MethodName::Fgsm | MethodName::Fgm => {
             let one = one_step(spec, Start::Zero)?;
             Box::new(adversarial(spec, ranged(spec, one, RangePolicy::EachStep))?)
+        }
+        MethodName::Random => {
+            let length = spec.eps.unwrap_or(0.0);
+            let drawn = Perturbation::fgm(length)?.with_start(Start::Direction { length })?;
+            let method = Noisy::new(ranged(spec, drawn, RangePolicy::EachStep));
+            Box::new(method.with_clean_share(spec.clean_share)?)
         }
         MethodName::FgsmRs => {
             let half_width = spec.eps.unwrap_or(0.0);
@@ -58,21 +64,28 @@ where
             let method = R3f::new(Start::Uniform { half_width }, spec.penalty)?;
             Box::new(if spec.scores { method.for_scores() } else { method })
         }
-        MethodName::Vat => {
-            let method = Vat::new(VatParts {
-                radius: spec.eps.unwrap_or(0.0),
-                probe: spec.noise,
-                iterations: spec.steps,
-                weight: spec.penalty,
-            })?;
-            Box::new(if spec.scores { method.for_scores() } else { method })
-        }
+        MethodName::Vat => Box::new(vat(spec)?),
     })
 }
 
 /// What one mini-batch of the method costs in theory, whatever the model.
 pub(crate) fn expected_cost(spec: &MethodSpec) -> Result<Passes, ParamError> {
-    Ok(build::<4, ImageClassifier>(spec)?.expected_cost())
+    let labelled = build::<4, ImageClassifier>(spec)?.expected_cost();
+    Ok(match spec.unlabelled {
+        true => labelled + crate::text::added_cost(vat(spec)?),
+        false => labelled,
+    })
+}
+
+/// VAT with the numbers of a spec.
+pub(crate) fn vat(spec: &MethodSpec) -> Result<Vat, ParamError> {
+    let method = Vat::new(VatParts {
+        radius: spec.eps.unwrap_or(0.0),
+        probe: spec.noise,
+        iterations: spec.steps,
+        weight: spec.penalty,
+    })?;
+    Ok(if spec.scores { method.for_scores() } else { method })
 }
 
 fn axes(spec: &MethodSpec) -> Axes {

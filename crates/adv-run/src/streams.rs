@@ -16,6 +16,8 @@ pub enum Purpose {
     Masking = 4,
     /// The same of a validation; the step is the batch.
     ValidationMasking = 5,
+    /// The order of sentences without labels; one for the run.
+    Unlabelled = 6,
 }
 
 /// The stream of one purpose at one step.
@@ -50,6 +52,7 @@ mod tests {
                 Purpose::Attack,
                 Purpose::Masking,
                 Purpose::ValidationMasking,
+                Purpose::Unlabelled,
             ] {
                 for step in 0..16 {
                     assert!(seen.insert(derived_seed(seed, purpose, step)));

@@ -234,6 +234,26 @@ fn text_killed_at_any_moment_ends_the_same() {
     }
 }
 
+/// An LSTM with labelled and unlabelled sentences, each in an order of their own, and its language model.
+#[test]
+fn an_lstm_killed_at_any_moment_ends_the_same() {
+    let root = TempDir::new().expect("a folder");
+    let file = root.path().join("more.txt");
+    let lines: String = (0..70)
+        .map(|i| format!("the plot {} is here .\n", i % 9))
+        .collect();
+    std::fs::write(&file, lines).expect("written");
+    let vat = format!(
+        "--model lstm --method vat --eps-warmup 0.5 --unlabelled {}",
+        file.display()
+    );
+    for settings in [vat.leak(), "--method lm"] {
+        let mut lab = Lab::of(SHORT_TEXT, settings);
+        lab.kill_at_random(5);
+        lab.kill_in_writes(1);
+    }
+}
+
 #[test]
 fn a_pretrained_encoder_killed_at_any_moment_ends_the_same() {
     let (Some(encoder), Some(_)) = (encoder(), data_dir()) else {

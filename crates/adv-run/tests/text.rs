@@ -110,8 +110,13 @@ fn methods_are_compared_under_equal_calls_and_nothing_is_trained_twice() {
 #[test]
 fn every_method_makes_finite_updates_on_text() {
     let root = root();
+    write(
+        root.path().join("more.txt"),
+        &"a plot without a label .\nthe cast is here\n".repeat(9),
+    );
     for (method, more) in [
         ("standard", ""),
+        ("random", ""),
         ("fgsm", ""),
         ("fgm", "--place table --axes batch"),
         ("fgsm-rs", ""),
@@ -126,9 +131,20 @@ fn every_method_makes_finite_updates_on_text() {
         ("r3f", "--penalty 2"),
         ("vat", ""),
         ("mlm", ""),
+        ("standard", "--model lstm"),
+        ("fgm", "--model lstm --place table --axes batch"),
+        ("pgd", "--model lstm --norm linf"),
+        ("yopo", "--model lstm"),
+        ("freelb", "--model lstm"),
+        ("freelb++", "--model lstm --steps 2"),
+        ("smart", "--model lstm"),
+        ("vat", "--model lstm"),
+        ("vat", "--model lstm --unlabelled more.txt"),
+        ("vat", "--unlabelled more.txt --eps-warmup 1"),
+        ("lm", ""),
     ] {
         let begin = match method {
-            "standard" | "mlm" => "",
+            "standard" | "mlm" | "lm" => "",
             _ => "--begin-step 0",
         };
         let end = if method == "mlm" {
@@ -148,6 +164,108 @@ fn every_method_makes_finite_updates_on_text() {
             assert_eq!(counted, batches * number(expected), "{method} {more}: {pass}");
         }
     }
+}
+
+/// A language model's folder begins a classifier, which has its tokenizer and learns what its words do.
+#[test]
+fn an_lstm_learns_from_its_own_language_model() {
+    let root = root();
+    let folder = root.path();
+    let before = json(
+        folder,
+        "train --dataset synth-sentiment --method lm --epochs 1 --out words",
+    );
+    let guessed = number(&before["metrics"]["guessed_tokens"]);
+    assert!(guessed > 0.3, "{before}");
+    // Of 40 words or so that follow each other by rules, a dozen are left to choose from.
+    assert!(number(&before["metrics"]["perplexity"]) < 20.0, "{before}");
+    assert_eq!(before["model"], "lstm");
+
+    let line = "train --model-dir words/best --dataset synth-sentiment --method standard --epochs 2 --lr 2e-3 --n 50 --eval-eps 1,8 --out run";
+    let result = json(folder, line);
+    let accuracy = number(&result["clean_accuracy"]);
+    // Counting words gives about 0.7.
+    assert!(accuracy > 0.9, "{result}");
+    assert!(number(&result["attacks"]["pgd-l2-10@8"]) < accuracy, "{result}");
+    let spec = text(&bytes(folder.join("run/spec.toml")));
+    assert!(
+        spec.contains("model = \"lstm\"") && spec.contains("lr = 0.002"),
+        "{spec}"
+    );
+    for part in ["words/best", "run/best"] {
+        let there = names(&folder.join(part));
+        assert_eq!(there, ["config.json", "model.safetensors", "tokenizer.json"]);
+    }
+    assert_eq!(
+        bytes(folder.join("words/best/tokenizer.json")),
+        bytes(folder.join("run/best/tokenizer.json"))
+    );
+    let again = json(folder, "eval --run run");
+    assert_eq!(
+        (&again["metrics"], &again["attacks"]),
+        (&result["metrics"], &result["attacks"])
+    );
+    let said = predicted(folder, "the plot is wonderful .\nthe cast is not charming .\n");
+    assert_eq!(
+        (&said[0]["label"], &said[1]["label"]),
+        (&"positive".into(), &"negative".into())
+    );
+    for (line, word) in [
+        (
+            "train --model-dir words/best --dataset synth-sentiment --method mlm --out no",
+            "mlm",
+        ),
+        ("eval --run words", "language model"),
+        ("predict --run words --input words/spec.toml", "language model"),
+    ] {
+        let (_, stderr) = expect(2, folder, line);
+        assert!(stderr.contains(word), "{line}: {stderr}");
+    }
+}
+
+/// Other sentences without labels, other weights; their order is the run's own.
+#[test]
+fn unlabelled_sentences_are_learnt_from() {
+    let root = root();
+    let folder = root.path();
+    write(
+        folder.join("a.txt"),
+        &"a fine day .\nthe plot is here .\n".repeat(5),
+    );
+    write(
+        folder.join("b.txt"),
+        &"the end .\nno plot and no cast .\n".repeat(5),
+    );
+    let rows = "a fine day .,1\nthe plot is here .,0\n".repeat(5);
+    write(folder.join("a.csv"), &format!("sentence,other\n{rows}"));
+    let mut weights = Vec::new();
+    for (more, out) in [
+        ("", "none"),
+        ("--unlabelled a.txt", "a"),
+        ("--unlabelled a.csv", "table"),
+        ("--unlabelled b.txt", "b"),
+    ] {
+        let line = format!(
+            "train --dataset synth-sentiment --model lstm --method vat {more} --take 24 --batch 8 --epochs 1 --n 4 \
+             --eval-eps 1 --out {out}"
+        );
+        let result = json(folder, &line);
+        let training = &result["ledger"]["training"];
+        let passes =
+            ["forwards", "full_backwards", "input_backwards", "updates"].map(|name| number(&training[name]));
+        let expected = if more.is_empty() {
+            [9.0, 6.0, 3.0, 3.0]
+        } else {
+            [18.0, 9.0, 6.0, 3.0]
+        };
+        assert_eq!(passes, expected, "{more}");
+        weights.push(bytes(folder.join(out).join("last/model.safetensors")));
+    }
+    let [none, a, table, b] = &weights[..] else {
+        panic!("four runs")
+    };
+    assert!(a == table, "the same sentences in a table");
+    assert!(none != a && a != b && none != b);
 }
 
 #[test]
@@ -206,6 +324,33 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
         (2, "train --task sst2 --dataset mnist", &["--task", "--dataset"]),
         (2, "train --task sst2 --model mlp", &["--model", "text"]),
         (2, "train --place sum", &["--place", "images"]),
+        (2, "train --model lstm", &["--task", "--train-file"]),
+        (
+            2,
+            "train --model lstm --task mr --place sum",
+            &["--place sum", "LSTM"],
+        ),
+        (
+            2,
+            "train --model lstm --task mr --method mlm",
+            &["mlm", "--method lm"],
+        ),
+        (2, "train --method lm", &["lm", "text"]),
+        (
+            2,
+            "train --task mr --unlabelled lines.txt --method fgm",
+            &["--unlabelled", "fgm"],
+        ),
+        (
+            2,
+            "train --unlabelled lines.txt --method vat",
+            &["--unlabelled", "images"],
+        ),
+        (
+            2,
+            "train --task mr --unlabelled none.txt --method vat",
+            &["--unlabelled", "none.txt"],
+        ),
         (2, "train --method mlm", &["mlm", "text"]),
         (
             2,

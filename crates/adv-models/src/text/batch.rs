@@ -67,6 +67,7 @@ impl Answers {
 pub struct TextBatch {
     pub(super) tokens: Tokens,
     pub(super) answers: Answers,
+    unlabelled: Option<Box<TextBatch>>,
 }
 
 impl TextBatch {
@@ -100,7 +101,24 @@ impl TextBatch {
         if given != batch {
             return wrong(format!("{given} for {batch} sentences"));
         }
-        Ok(Self { tokens, answers })
+        Ok(Self {
+            tokens,
+            answers,
+            unlabelled: None,
+        })
+    }
+
+    /// The same with sentences without labels beside it, for methods that learn from them too. A loss does not see them.
+    pub fn with_unlabelled(self, beside: TextBatch) -> Self {
+        Self {
+            unlabelled: Some(Box::new(beside)),
+            ..self
+        }
+    }
+
+    /// The sentences without labels beside it.
+    pub fn unlabelled(&self) -> Option<&TextBatch> {
+        self.unlabelled.as_deref()
     }
 
     /// The sentences.

@@ -1,5 +1,6 @@
 //! The LSTM: from token ids to one vector per token.
 
+use super::TextError;
 use super::encoder::{Delta, Place};
 use super::lstm_config::LstmConfig;
 use super::maker::Maker;
@@ -7,7 +8,7 @@ use super::tokens::Tokens;
 use crate::Dropout;
 use burn::module::{Module, Param};
 use burn::tensor::module::embedding;
-use burn::tensor::{Tensor, s};
+use burn::tensor::{Tensor, TensorData, s};
 
 /// What a variance is raised by before its root is taken, as in the original program.
 const EPSILON: f64 = 1e-6;
@@ -52,12 +53,26 @@ impl Lstm {
         self.words.val()
     }
 
-    /// The same with other shares, `[V]`.
-    pub(super) fn with_frequencies(self, shares: Tensor<1>) -> Self {
-        Self {
+    /// The same with other frequencies, whatever they sum to.
+    pub(super) fn with_frequencies(self, frequencies: &[f64]) -> Result<Self, TextError> {
+        let wrong = |problem: String| Err(TextError::Frequencies { problem });
+        let [wanted] = self.frequencies.dims();
+        if frequencies.len() != wanted {
+            return wrong(format!("{} for a vocabulary of {wanted}", frequencies.len()));
+        }
+        if let Some(place) = frequencies.iter().position(|f| !(f.is_finite() && *f >= 0.0)) {
+            return wrong(format!("that of token {place} is {}", frequencies[place]));
+        }
+        let total = frequencies.iter().fold(0.0, |sum, f| sum + f);
+        if total <= 0.0 {
+            return wrong("all of them are 0".into());
+        }
+        let shares: Vec<f32> = frequencies.iter().map(|f| (f / total) as f32).collect();
+        let shares = Tensor::from_data(TensorData::new(shares, [wanted]), &self.frequencies.device());
+        Ok(Self {
             frequencies: Param::from_tensor(shares),
             ..self
-        }
+        })
     }
 
     /// The normalised embedding with dropout, `[B, T, E]`. A perturbation of words is added to it as it comes out, that of table rows

@@ -12,7 +12,7 @@ use super::tokens::Tokens;
 use crate::{MaskPolicy, Masks};
 use adv_core::{Objective, Predict, Split};
 use burn::module::{Module, ParamGroup};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
@@ -50,11 +50,11 @@ impl TextModel {
     /// If the head is that of a masked language model on an LSTM, or of one that guesses the next token on a transformer.
     pub fn new(config: impl Into<TextConfig>, head: HeadKind, seed: u64, device: &Device) -> Self {
         let config = config.into();
-        if let Err(error) = fits(&config, head) {
+        if let Err(error) = config.takes(head) {
             panic!("{error}");
         }
         let masks = Masks::default();
-        let mut maker = Maker::drawing(seed, deviation(&config), masks.clone(), device);
+        let mut maker = Maker::drawing(seed, config.deviation(), masks.clone(), device);
         let encoder = Body::new(&mut maker, &config);
         Self::with_head(&mut maker, encoder, config, head, masks)
     }
@@ -83,7 +83,7 @@ impl TextModel {
         device: &Device,
     ) -> Result<(Self, LoadReport), TextError> {
         let config = config.into();
-        fits(&config, head)?;
+        config.takes(head)?;
         // Its decoder is the word table here.
         let tied = config.raw().get("tie_word_embeddings").and_then(Value::as_bool);
         if head == HeadKind::MaskedLm && tied == Some(false) {
@@ -95,7 +95,7 @@ impl TextModel {
             });
         }
         let masks = Masks::default();
-        let mut maker = Maker::zeros(deviation(&config), masks.clone(), device);
+        let mut maker = Maker::zeros(config.deviation(), masks.clone(), device);
         let encoder = Body::new(&mut maker, &config);
         maker.draw_from(seed);
         let mut model = Self::with_head(&mut maker, encoder, config.clone(), head, masks);
@@ -134,28 +134,13 @@ impl TextModel {
     ///
     /// Errors: another number of them, one that is negative or not finite, none above zero.
     pub fn with_frequencies(self, frequencies: &[f64]) -> Result<Self, TextError> {
-        let wrong = |problem: String| Err(TextError::Frequencies { problem });
-        let Body::Lstm(lstm) = self.encoder else {
-            return Ok(self);
-        };
-        let wanted = self.facts.config.vocabulary();
-        if frequencies.len() != wanted {
-            return wrong(format!("{} for a vocabulary of {wanted}", frequencies.len()));
+        match self.encoder {
+            Body::Transformer(_) => Ok(self),
+            Body::Lstm(lstm) => Ok(Self {
+                encoder: Body::Lstm(lstm.with_frequencies(frequencies)?),
+                ..self
+            }),
         }
-        if let Some(place) = frequencies.iter().position(|f| !(f.is_finite() && *f >= 0.0)) {
-            return wrong(format!("that of token {place} is {}", frequencies[place]));
-        }
-        let total: f64 = frequencies.iter().fold(0.0, |sum, f| sum + f);
-        if total <= 0.0 {
-            return wrong("all of them are 0".into());
-        }
-        let shares: Vec<f32> = frequencies.iter().map(|f| (f / total) as f32).collect();
-        let device = lstm.words().device();
-        let shares = Tensor::from_data(TensorData::new(shares, [wanted]), &device);
-        Ok(Self {
-            encoder: Body::Lstm(lstm.with_frequencies(shares)),
-            ..self
-        })
     }
 
     /// The configuration.
@@ -293,29 +278,6 @@ impl TextModel {
             }
             Answers::Classes(_) | Answers::Scores(_) | Answers::None => self.top(x, &batch.tokens, layers),
         }
-    }
-}
-
-/// Whether a head goes with what it is to stand on.
-fn fits(config: &TextConfig, head: HeadKind) -> Result<(), TextError> {
-    match (config, head) {
-        (TextConfig::Lstm(_), HeadKind::MaskedLm) => Err(TextError::Head {
-            head: "hidden tokens",
-            needs: "a transformer, which sees both sides of them; an LSTM guesses the next token",
-        }),
-        (TextConfig::Transformer(_), HeadKind::NextToken) => Err(TextError::Head {
-            head: "the next token",
-            needs: "an LSTM: a transformer of the BERT family sees what follows",
-        }),
-        _ => Ok(()),
-    }
-}
-
-/// Of first weights; those of an LSTM have their own rules.
-fn deviation(config: &TextConfig) -> f64 {
-    match config {
-        TextConfig::Transformer(config) => config.initializer_range,
-        TextConfig::Lstm(_) => 0.0,
     }
 }
 

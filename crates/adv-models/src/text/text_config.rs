@@ -1,7 +1,7 @@
 //! The configuration of a model of any kind.
 
 use super::config::{EncoderConfig, labels, object};
-use super::{LstmConfig, TextError};
+use super::{HeadKind, LstmConfig, TextError};
 use serde_json::{Map, Value};
 use std::path::Path;
 
@@ -89,6 +89,29 @@ impl TextConfig {
         match self {
             TextConfig::Transformer(config) => 1.0 / config.layers.max(1) as f64,
             TextConfig::Lstm(config) => config.embedding as f64 / (config.embedding + config.hidden) as f64,
+        }
+    }
+
+    /// Whether a head goes with this kind of model.
+    pub(super) fn takes(&self, head: HeadKind) -> Result<(), TextError> {
+        match (self, head) {
+            (TextConfig::Lstm(_), HeadKind::MaskedLm) => Err(TextError::Head {
+                head: "hidden tokens",
+                needs: "a transformer, which sees both sides of them; an LSTM guesses the next token",
+            }),
+            (TextConfig::Transformer(_), HeadKind::NextToken) => Err(TextError::Head {
+                head: "the next token",
+                needs: "an LSTM: a transformer of the BERT family sees what follows",
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Standard deviation of first weights; those of an LSTM have rules of their own.
+    pub(super) fn deviation(&self) -> f64 {
+        match self {
+            TextConfig::Transformer(config) => config.initializer_range,
+            TextConfig::Lstm(_) => 0.0,
         }
     }
 

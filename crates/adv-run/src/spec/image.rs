@@ -179,7 +179,7 @@ impl ImageSpec {
             (self.evaluation.n > 0, "--n must be at least 1"),
             (
                 method.name.allows(method.norm, true),
-                "--norm l2 goes with pgd, fgm, freelb and vat only; fgm and vat are always l2",
+                "--norm l2 goes with random, pgd, fgm, freelb and vat only; random, fgm and vat are always l2",
             ),
         ])
     }

@@ -65,6 +65,8 @@ pub struct MethodSpec {
     pub penalty: f64,
     /// Whether outputs are scores, not logits.
     pub scores: bool,
+    /// Whether each mini-batch has sentences without labels beside it.
+    pub unlabelled: bool,
 }
 
 impl MethodSpec {
@@ -73,7 +75,7 @@ impl MethodSpec {
         use MethodName::*;
         let name = s.method.unwrap_or(Pgd);
         let norm = s.norm.unwrap_or(match name {
-            Fgm | Vat => NormName::L2,
+            Random | Fgm | Vat => NormName::L2,
             _ => NormName::Linf,
         });
         let l2 = norm == NormName::L2;
@@ -190,9 +192,13 @@ impl MethodSpec {
             }),
             init_mag: s.init_mag.or(Some(init_mag)),
             // Clean and perturbed loss alike (Miyato et al. 2017, section 3).
-            clean_share: s.clean_share.unwrap_or(if name == Fgm { 0.5 } else { 0.0 }),
+            clean_share: s.clean_share.unwrap_or(match name {
+                Random | Fgm => 0.5,
+                _ => 0.0,
+            }),
             eps_warmup: s.eps_warmup.unwrap_or(0.0),
             scores,
+            unlabelled: s.unlabelled.is_some(),
             ..Self::common(s, name)
         }
     }
@@ -213,6 +219,7 @@ impl MethodSpec {
             init_mag: None,
             eps_warmup: 0.0,
             scores: false,
+            unlabelled: false,
             first_layer: s.first_layer.unwrap_or(FirstLayerName::Paper),
             start: s.start.unwrap_or(StartName::Random),
             clean_share: s.clean_share.unwrap_or(0.0),
@@ -255,7 +262,7 @@ impl MethodSpec {
             init_mag: self.init_mag.filter(|_| uses.start),
             eps_warmup: uses.perturbs.then_some(self.eps_warmup),
             clean_share: uses.clean_share.then_some(self.clean_share),
-            ascent_mode: uses.clean_share.then_some(self.ascent_mode),
+            ascent_mode: uses.ascends.then_some(self.ascent_mode),
             penalty: uses.penalty.then_some(self.penalty),
             ..Settings::default()
         }

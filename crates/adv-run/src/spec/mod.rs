@@ -90,6 +90,7 @@ impl RunSpec {
             ("--train-file", local(&s.train_file)),
             ("--dev-file", local(&s.dev_file)),
             ("--test-file", local(&s.test_file)),
+            ("--unlabelled", s.unlabelled.clone()),
             ("--advglue", s.advglue.clone()),
         ];
         let given = files.into_iter().filter_map(|(flag, path)| Some((flag, path?)));
@@ -177,6 +178,26 @@ mod tests {
         let spec = check(own, "tables");
         // Three updates an epoch of ten mini-batches: 23 epochs, and four mini-batches more.
         assert_eq!(spec.training().mini_batches(10), 234);
+        let beside = Settings {
+            task: Some("mr".into()),
+            method: Some(MethodName::Vat),
+            unlabelled: Some("lines.txt".into()),
+            ..Settings::default()
+        };
+        let cost = check(beside, "unlabelled")
+            .training()
+            .expected_cost()
+            .expect("a cost");
+        // VAT's own, and a penalty that needs no gradient through the clean outputs.
+        assert_eq!(
+            (
+                cost.forwards,
+                cost.full_backwards,
+                cost.input_backwards,
+                cost.updates
+            ),
+            (6, 3, 2, 1)
+        );
         let lines = Settings {
             train_file: Some(PathBuf::from("lines.txt").into()),
             method: Some(MethodName::Mlm),

@@ -10,6 +10,8 @@ use std::fmt;
 pub enum MethodName {
     /// Clean data only.
     Standard,
+    /// A random direction of a fixed L2 length: what adversarial training is held against (Miyato et al. 2017).
+    Random,
     /// One sign step (Goodfellow et al. 2015).
     Fgsm,
     /// One step along the gradient under L2 (Miyato et al. 2017).
@@ -63,8 +65,10 @@ pub struct Uses {
     pub noise: bool,
     /// `--start`, and `--init-mag` on text.
     pub start: bool,
-    /// `--clean-share` and `--ascent-mode`.
+    /// `--clean-share`.
     pub clean_share: bool,
+    /// `--ascent-mode`.
+    pub ascends: bool,
     /// `--penalty`.
     pub penalty: bool,
     /// `--eps`; on images it is the radius of the evaluation in any case.
@@ -77,8 +81,9 @@ pub struct Uses {
 
 impl MethodName {
     /// All methods, in the order of the tables.
-    pub const ALL: [MethodName; 15] = [
+    pub const ALL: [MethodName; 16] = [
         MethodName::Standard,
+        MethodName::Random,
         MethodName::Fgsm,
         MethodName::Fgm,
         MethodName::FgsmRs,
@@ -111,16 +116,17 @@ impl MethodName {
         let perturbs = !matches!(self, Standard | Mlm | Lm);
         Uses {
             perturbs,
-            step: perturbs && !matches!(self, R3f | Vat),
+            step: perturbs && !matches!(self, R3f | Vat | Random),
             steps: matches!(self, Pgd | FreeLb | FreeLbPlusPlus | Smart | Vat),
             m: matches!(self, FreeAt | Yopo),
             n_inner: self == Yopo,
             noise: matches!(self, NFgsm | Smart | R3f | Vat),
             start: matches!(self, Pgd | FreeLb | FreeLbPlusPlus) || !pixels && matches!(self, FreeAt | Yopo),
-            clean_share: matches!(self, Fgsm | Fgm | FgsmRs | NFgsm | Pgd),
+            clean_share: matches!(self, Random | Fgsm | Fgm | FgsmRs | NFgsm | Pgd),
+            ascends: matches!(self, Fgsm | Fgm | FgsmRs | NFgsm | Pgd),
             penalty: matches!(self, Smart | R3f | Vat),
             radius: perturbs && !matches!(self, Smart | R3f),
-            axes: perturbs && !matches!(self, R3f | Vat | Fgsm | FgsmRs | NFgsm),
+            axes: perturbs && !matches!(self, Random | R3f | Vat | Fgsm | FgsmRs | NFgsm),
             norm: perturbs && !matches!(self, Smart | R3f),
         }
     }
@@ -131,8 +137,8 @@ impl MethodName {
         use MethodName::*;
         match self {
             FreeAt | Smart | R3f => MasksName::Fresh,
-            Standard | Fgsm | Fgm | FgsmRs | NFgsm | Pgd | Yopo | FreeLb | FreeLbPlusPlus | Vat | Mlm
-            | Lm => MasksName::Replayed,
+            Standard | Random | Fgsm | Fgm | FgsmRs | NFgsm | Pgd | Yopo | FreeLb | FreeLbPlusPlus | Vat
+            | Mlm | Lm => MasksName::Replayed,
         }
     }
 
@@ -141,7 +147,7 @@ impl MethodName {
         use MethodName::*;
         match self {
             Standard | Mlm | Lm | Pgd | FreeLb | FreeLbPlusPlus | Smart | R3f => true,
-            Fgm | Vat => norm == NormName::L2,
+            Random | Fgm | Vat => norm == NormName::L2,
             Fgsm | FgsmRs | NFgsm => norm == NormName::Linf,
             FreeAt | Yopo => !pixels || norm == NormName::Linf,
         }

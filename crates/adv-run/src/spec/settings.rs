@@ -69,6 +69,10 @@ pub struct Settings {
     /// A table to test on [default: a tenth of the training rows]
     #[arg(long, value_name = "FILE", help_heading = TEXT)]
     pub test_file: Option<FilePlace>,
+    /// Sentences without labels that vat learns from too: plain lines (.txt) or a table (its first column of --columns, else sentence),
+    /// .gz allowed; each mini-batch comes with as many of them
+    #[arg(long, value_name = "FILE", help_heading = TEXT)]
+    pub unlabelled: Option<PathBuf>,
     /// The columns of the tables: sentence,label or first,second,label; with mlm and lm also one alone, by name, or by number, from 1,
     /// of a table without header [default: sentence,label]
     #[arg(long, value_name = "A[,B[,C]]", value_delimiter = ',', help_heading = TEXT)]
@@ -86,7 +90,8 @@ pub struct Settings {
     /// What a radius, a step and a start are measured over [default: sentence; smart: token]
     #[arg(long, help_heading = TEXT)]
     pub axes: Option<AxesName>,
-    /// Whether special tokens (CLS, SEP, EOS) are perturbed too [default: perturbed; vat with lstm: kept]
+    /// Whether special tokens (CLS, SEP, EOS) are perturbed too [default: perturbed; vat and random with lstm:
+    /// kept]
     #[arg(long, help_heading = TEXT)]
     pub special_tokens: Option<SpecialName>,
     /// Dropout masks in the passes of a mini-batch [default: replayed; freeat, smart, r3f: fresh]
@@ -112,7 +117,7 @@ pub struct Settings {
     #[arg(long, value_name = "FILE", help_heading = TEXT)]
     pub advglue: Option<PathBuf>,
 
-    /// The norm of the perturbation [default: linf; fgm, vat and all but fgsm, fgsm-rs and n-fgsm on text: l2]
+    /// The norm of the perturbation [default: linf; random, fgm, vat and all but fgsm, fgsm-rs and n-fgsm on text: l2]
     #[arg(long, help_heading = METHOD)]
     pub norm: Option<NormName>,
     /// Radius: of pixels 0 to 1, such as 0.3 or 8/255; of embeddings in their own units [default: by data set; text: 0.05,
@@ -151,7 +156,7 @@ pub struct Settings {
     /// a third; lstm 0]
     #[arg(long, value_name = "N", help_heading = METHOD)]
     pub begin_step: Option<u64>,
-    /// Share of the clean loss in fgsm, fgm, fgsm-rs, n-fgsm and pgd [default: 0; fgm on text: 0.5]
+    /// Share of the clean loss in random, fgsm, fgm, fgsm-rs, n-fgsm and pgd [default: 0; random and fgm on text: 0.5]
     #[arg(long, value_parser = number, help_heading = METHOD)]
     pub clean_share: Option<f64>,
     /// Mode of the network during the ascent [default: train]

@@ -167,9 +167,9 @@ impl TextSpec {
             model_dir: s.model_dir.as_ref().map(ModelPlace::absolute),
             max_length: s.max_length.unwrap_or(128),
             place: s.place.unwrap_or(PlaceName::Words),
-            // The program of Miyato et al. leaves the end of a sentence as it is under VAT.
+            // The program of Miyato et al. leaves the end of a sentence as it is where noise is drawn.
             special: s.special_tokens.unwrap_or(match (network, method.name) {
-                (TextNetwork::Lstm, MethodName::Vat) => SpecialName::Kept,
+                (TextNetwork::Lstm, MethodName::Vat | MethodName::Random) => SpecialName::Kept,
                 _ => SpecialName::Perturbed,
             }),
             network,
@@ -203,7 +203,7 @@ impl TextSpec {
         first_broken(&[
             (
                 method.name.allows(method.norm, false),
-                "--norm: fgm and vat are always l2; fgsm, fgsm-rs and n-fgsm linf",
+                "--norm: random, fgm and vat are always l2; fgsm, fgsm-rs and n-fgsm linf",
             ),
             (
                 !random
@@ -271,6 +271,7 @@ impl TextSpec {
             train_file: absolute(&given.train_file),
             dev_file: absolute(&given.dev_file),
             test_file: absolute(&given.test_file),
+            unlabelled: given.unlabelled.as_ref().map(super::absolute),
             columns,
             scores: tables.then_some(self.source.is_scored()),
             data_dir: self.data_dir.clone(),

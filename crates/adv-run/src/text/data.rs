@@ -4,11 +4,12 @@ use crate::hub;
 use crate::spec::{FilePlace, TextSource, TextSpec};
 use crate::usage::UsageError;
 use adv_data::text::{
-    Answer, Problem, TextSet, TextSplits, read_column, read_sentences, read_table, synth_sentiment,
+    Answer, Problem, SentenceColumn, TextSet, TextSplits, read_column, read_sentences, read_table,
+    synth_sentiment,
 };
 use adv_models::text::{Encoded, Overlong, Tokenizer};
 use anyhow::{Context, Result};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The sentences of a run.
@@ -77,6 +78,15 @@ pub fn load(spec: &TextSpec) -> Result<Corpus> {
         test,
         notes,
     })
+}
+
+/// Sentences without labels: lines, or a column of a table.
+pub fn load_unlabelled(path: &Path, column: &str) -> Result<TextSet> {
+    let name = path.to_string_lossy();
+    if name.ends_with(".txt") || name.ends_with(".txt.gz") {
+        return Ok(read_sentences(path)?);
+    }
+    Ok(read_column(path, &SentenceColumn::Named(column.into()))?)
 }
 
 fn read(spec: &TextSpec) -> Result<TextSplits> {

@@ -2,30 +2,35 @@
 
 pub mod data;
 pub mod evaluate;
+mod measure;
 mod model;
 mod report;
+mod semi;
 mod task;
 
+pub use measure::{Measured, measure};
 pub use model::Plan;
-pub use task::{Companions, Guessing, TextHost, TextTask};
+pub use semi::SemiSupervised;
+pub(crate) use semi::added_cost;
+pub use task::{Beside, Companions, Guessing, TextHost, TextTask};
 
 use crate::methods;
 use crate::optim::optimiser_sparing;
-use crate::progress::measuring;
 use crate::result::{LedgerResult, RunResult};
 use crate::run::{Outcome, learn, write_result};
-use crate::spec::{KeepName, SpecialName, TextEvalSpec, TextSource, TextSpec};
+use crate::spec::{KeepName, SpecialName, TextSource, TextSpec};
+use crate::streams::{Purpose, derived_seed};
 use crate::trainer::{Ended, Files, History, LoopPlan, TrainState, read_checkpoint};
 use crate::usage::{Stopped, UsageError};
-use adv_core::{AscentMode, Ledger};
-use adv_data::text::{Problem, TaskId};
+use adv_core::AscentMode;
+use adv_data::text::TaskId;
+use adv_data::{BatchPlan, LastBatch};
 use adv_models::text::{HeadKind, Masking, SpecialTokens, TextModel};
-use anyhow::{Context, Result};
-use burn::tensor::Device;
-use data::{Corpus, Sentences};
-use evaluate::{EmbeddingAttack, guessed_tokens, metrics, outputs, turn};
+use anyhow::Result;
+use data::Corpus;
+use measure::measure_guesses;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 /// Share of the tokens that a masked language model must guess (Devlin et al. 2019).
@@ -42,6 +47,11 @@ pub(crate) fn execute(spec: &TextSpec, files: &Files, command: &str, stop: &Atom
     let train = plan.sentences(&corpus.train, "training", &mut notes)?;
     let dev = plan.sentences(&corpus.dev, "validation", &mut notes)?;
     let test = plan.sentences(&corpus.test, "test", &mut notes)?;
+
+    let unlabelled = match &spec.settings.unlabelled {
+        Some(path) => Some(beside(path, spec, &plan, &mut notes)?),
+        None => None,
+    };
 
     let model = plan.build(spec, &train, &device.clone().autodiff(), &mut notes)?;
     let fresh = optimiser_sparing(&training.optim, TextModel::without_decay());
@@ -64,21 +74,26 @@ pub(crate) fn execute(spec: &TextSpec, files: &Files, command: &str, stop: &Atom
         },
         stop,
     )?;
+    let special = match spec.special {
+        SpecialName::Perturbed => SpecialTokens::Perturbed,
+        SpecialName::Kept => SpecialTokens::Kept,
+    };
     let task = TextTask {
         train,
+        unlabelled,
         dev,
         guessing: guessing(&plan)?,
-        special: match spec.special {
-            SpecialName::Perturbed => SpecialTokens::Perturbed,
-            SpecialName::Kept => SpecialTokens::Kept,
-        },
+        special,
         layer_decay: spec.layer_decay,
         metric: metric(spec),
         seed: training.seed,
         device: device.clone(),
         companions: plan.companions(corpus.train.problem()),
     };
-    let method = methods::build(&training.method)?;
+    let method = match task.unlabelled {
+        Some(_) => Box::new(SemiSupervised::new(&training.method, special)?),
+        None => methods::build(&training.method)?,
+    };
     if learn(&task, method.as_ref(), &loops, &mut state)? == Ended::Interrupted {
         return Ok(Outcome::Interrupted);
     }
@@ -126,6 +141,29 @@ pub(crate) fn execute(spec: &TextSpec, files: &Files, command: &str, stop: &Atom
     let page = report::page(spec, &result, examples, &History::read(files)?, command)?;
     write_result(files, &result, &page)?;
     Ok(Outcome::Finished(Box::new(result)))
+}
+
+/// Sentences without labels, cut into mini-batches as the labelled ones are.
+fn beside(path: &Path, spec: &TextSpec, plan: &Plan, notes: &mut Vec<String>) -> Result<Beside> {
+    let column = match &spec.source {
+        TextSource::Tables { columns, .. } => columns.first.as_str(),
+        TextSource::Task(_) | TextSource::Synthetic | TextSource::Sentences { .. } => "sentence",
+    };
+    let set = data::load_unlabelled(path, column)?;
+    let sentences = plan.sentences(&set, "unlabelled", notes)?;
+    let lengths: Vec<usize> = sentences.encoded.iter().map(|sentence| sentence.len()).collect();
+    let training = &spec.training;
+    let order = derived_seed(training.seed, Purpose::Unlabelled, 0);
+    let batches = BatchPlan::new(
+        lengths.len(),
+        training.batch.min(lengths.len()),
+        LastBatch::Keep,
+        order,
+    )?;
+    Ok(Beside {
+        batches: batches.with_lengths(lengths)?,
+        sentences,
+    })
 }
 
 /// For a language model answers mean nothing.
@@ -176,130 +214,4 @@ pub fn kept_model(spec: &TextSpec, files: &Files) -> PathBuf {
         KeepName::Best => files.best_model(),
         KeepName::Last => files.last_model(),
     }
-}
-
-/// What an evaluation saw.
-#[derive(Default)]
-pub struct Measured {
-    /// All figures by name, those on AdvGLUE too.
-    pub metrics: BTreeMap<String, f64>,
-    /// The share of sentences that withstood, by attack and radius.
-    pub attacks: BTreeMap<String, f64>,
-    /// How many sentences were attacked: the first ones.
-    pub attacked: usize,
-    /// The outputs for all test sentences.
-    pub outputs: Vec<Vec<f32>>,
-    /// Which of the attacked ones the strongest attack turned.
-    pub turned: Vec<bool>,
-}
-
-/// All figures of a frozen model in eval mode, then attacks at growing radii. Fails with [`Stopped`] once the user asked to stop.
-pub fn measure(
-    model: &TextModel,
-    plan: &Plan,
-    test: &Sentences,
-    spec: &TextSpec,
-    device: &Device,
-    ledger: &mut Ledger,
-    stop: &AtomicBool,
-) -> Result<Measured> {
-    let progress = measuring("clean".into(), test.len(), stop);
-    let outputs = outputs(model, test, device, ledger, progress)?;
-    let mut measured = Measured {
-        metrics: metrics(&outputs, test),
-        outputs,
-        ..Measured::default()
-    };
-    if let Some(changed) = adversarial_glue(spec, plan)? {
-        let progress = measuring("advglue".into(), changed.len(), stop);
-        let outputs = evaluate::outputs(model, &changed, device, ledger, progress)?;
-        let figures = metrics(&outputs, &changed);
-        let accuracy = figures.get("accuracy").copied().unwrap_or(0.0);
-        measured.metrics.insert("advglue_accuracy".into(), accuracy);
-        measured.metrics.insert("advglue_n".into(), changed.len() as f64);
-    }
-    if matches!(test.problem, Problem::Classes(_)) {
-        attack_all(
-            model,
-            &test.take(spec.evaluation.n),
-            &spec.evaluation,
-            device,
-            ledger,
-            stop,
-            &mut measured,
-        )?;
-    }
-    Ok(measured)
-}
-
-fn attack_all(
-    model: &TextModel,
-    victims: &Sentences,
-    evaluation: &TextEvalSpec,
-    device: &Device,
-    ledger: &mut Ledger,
-    stop: &AtomicBool,
-    measured: &mut Measured,
-) -> Result<()> {
-    measured.attacked = victims.len();
-    let mut radii = evaluation.radii.clone();
-    radii.sort_by(f64::total_cmp);
-    for &name in &evaluation.attacks {
-        // What turns a sentence lies in every larger ball too: it is not attacked again.
-        let mut fallen = vec![false; victims.len()];
-        for &eps in &radii {
-            let plan = EmbeddingAttack {
-                name,
-                eps,
-                step: evaluation.step,
-                seed: evaluation.seed,
-            };
-            let label = format!("{name}@{eps}");
-            let progress = measuring(label.clone(), victims.len(), stop);
-            turn(model, victims, &plan, &mut fallen, device, ledger, progress)?;
-            let withstood = fallen.iter().filter(|fallen| !**fallen).count();
-            let share = withstood as f64 / victims.len().max(1) as f64;
-            if measured.attacks.values().all(|other| share <= *other) {
-                measured.turned = fallen.clone();
-            }
-            measured.attacks.insert(label, share);
-        }
-    }
-    Ok(())
-}
-
-/// The rows of AdvGLUE for the task, if it has some and the file is there or was named.
-fn adversarial_glue(spec: &TextSpec, plan: &Plan) -> Result<Option<Sentences>> {
-    let TextSource::Task(task) = &spec.source else {
-        return Ok(None);
-    };
-    let usual = || {
-        let file = PathBuf::from(std::env::var_os("ADV_DATA_DIR")?).join("advglue/dev.json");
-        Some(file).filter(|file| file.is_file())
-    };
-    let Some(file) = spec.evaluation.advglue.clone().or_else(usual) else {
-        return Ok(None);
-    };
-    match task.read_advglue(&file)? {
-        Some(set) => Ok(Some(Sentences::new(&set, &plan.tokenizer)?.0)),
-        None => Ok(None),
-    }
-}
-
-fn measure_guesses(
-    model: &TextModel,
-    task: &TextTask,
-    test: &Sentences,
-    ledger: &mut Ledger,
-) -> Result<Measured> {
-    let guessing = task.guessing.as_ref().context("no token is to be guessed")?;
-    let guessed = guessed_tokens(model, test, guessing, task.seed, &task.device, ledger)?;
-    let figures = [
-        ("guessed_tokens", guessed.share),
-        ("perplexity", guessed.perplexity),
-    ];
-    Ok(Measured {
-        metrics: figures.map(|(name, value)| (name.to_string(), value)).into(),
-        ..Measured::default()
-    })
 }

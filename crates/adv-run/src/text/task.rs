@@ -5,6 +5,7 @@ use super::evaluate::{guessed_tokens, main_metric, metrics, outputs};
 use crate::streams::{Purpose, stream};
 use crate::trainer::{Files, Kept, Sample, Task, Validation, commonest_share};
 use adv_core::{AscentMode, Ledger};
+use adv_data::BatchPlan;
 use adv_data::text::{Answer, Problem};
 use adv_models::Labels;
 use adv_models::text::{
@@ -22,6 +23,8 @@ use std::path::{Path, PathBuf};
 pub enum TextHost {
     /// Sentences and what is right for them.
     Answered(Vec<Encoded>, Vec<Answer>),
+    /// The same, and sentences without labels.
+    Beside(Vec<Encoded>, Vec<Answer>, Vec<Encoded>),
     /// Sentences with tokens to be guessed.
     Hidden(HiddenTokens),
 }
@@ -45,10 +48,37 @@ impl Guessing {
     }
 }
 
+/// Sentences without labels in an order of their own.
+#[derive(Debug, Clone)]
+pub struct Beside {
+    /// The sentences.
+    pub sentences: Sentences,
+    /// How they are cut into mini-batches.
+    pub batches: BatchPlan,
+}
+
+impl Beside {
+    /// The sentences that go with a mini-batch: its number alone decides, so that a resumed run finds the same. An epoch of their own is
+    /// ordered once.
+    fn picker(self) -> impl FnMut(u64) -> Vec<Encoded> + Send + 'static {
+        let mut epoch: Option<(u64, Vec<Vec<usize>>)> = None;
+        move |number| {
+            let at = self.batches.position(number);
+            let (_, cut) = match epoch.take() {
+                Some(known) if known.0 == at.epoch => epoch.insert(known),
+                _ => epoch.insert((at.epoch, self.batches.epoch(at.epoch).collect())),
+            };
+            self.sentences.pick(&cut[at.batch])
+        }
+    }
+}
+
 /// A text model and its sentences.
 pub struct TextTask {
     /// To train on.
     pub train: Sentences,
+    /// Without labels, to learn from too.
+    pub unlabelled: Option<Beside>,
     /// To choose by.
     pub dev: Sentences,
     /// What a language model has to guess.
@@ -115,6 +145,7 @@ impl Task<3> for TextTask {
 
     fn prepare(&self) -> impl FnMut(u64, Vec<usize>) -> TextHost + Send + 'static {
         let (train, guessing, seed) = (self.train.clone(), self.guessing, self.seed);
+        let mut beside = self.unlabelled.clone().map(Beside::picker);
         move |number, places| {
             let sentences = train.pick(&places);
             match guessing {
@@ -124,7 +155,10 @@ impl Task<3> for TextTask {
                 }
                 None => {
                     let answers = places.iter().map(|&place| train.answers[place]).collect();
-                    TextHost::Answered(sentences, answers)
+                    match &mut beside {
+                        Some(pick) => TextHost::Beside(sentences, answers, pick(number)),
+                        None => TextHost::Answered(sentences, answers),
+                    }
                 }
             }
         }
@@ -132,21 +166,35 @@ impl Task<3> for TextTask {
 
     fn upload(&self, model: &TextModel, host: TextHost) -> Result<Sample<3, TextBatch>> {
         let config = model.config();
+        let answered = |sentences: &[Encoded], answers: &[Answer]| -> Result<(Tokens, Answers)> {
+            Ok((
+                Tokens::new(sentences, config, &self.device)?,
+                upload_answers(answers, &self.train.problem, &self.device)?,
+            ))
+        };
+        let mut beside = None;
         let (tokens, answers) = match host {
-            TextHost::Answered(sentences, answers) => (
-                Tokens::new(&sentences, config, &self.device)?,
-                upload_answers(&answers, &self.train.problem, &self.device)?,
-            ),
+            TextHost::Answered(sentences, answers) => answered(&sentences, &answers)?,
+            TextHost::Beside(sentences, answers, bare) => {
+                let tokens = Tokens::new(&bare, config, &self.device)?;
+                beside = Some(TextBatch::new(model, tokens, Answers::None)?);
+                answered(&sentences, &answers)?
+            }
             TextHost::Hidden(hidden) => {
                 let tokens = Tokens::new(&hidden.sentences, config, &self.device)?;
                 let answers = hidden.answers(&tokens, config.vocabulary(), &self.device)?;
                 (tokens, answers)
             }
         };
+        let (clean, mask) = (model.clean(&tokens), model.mask(&tokens, self.special));
+        let targets = TextBatch::new(model, tokens, answers)?;
         Ok(Sample {
-            clean: model.clean(&tokens),
-            mask: Some(model.mask(&tokens, self.special)),
-            targets: TextBatch::new(model, tokens, answers)?,
+            clean,
+            mask: Some(mask),
+            targets: match beside {
+                Some(beside) => targets.with_unlabelled(beside),
+                None => targets,
+            },
         })
     }
 
