@@ -58,7 +58,12 @@ impl Hub {
         };
         match (&cached, state) {
             (Some(commit), State::Complete) if place.is_pinned() => return Ok(found(commit)),
-            (Some(commit), State::Complete | State::Usable) if self.is_offline() => return Ok(found(commit)),
+            (Some(commit), State::Complete | State::Usable) if self.is_offline() => {
+                if state == State::Usable {
+                    tracing::info!("{place}: the cache does not know whether the hub has more files of it");
+                }
+                return Ok(found(commit));
+            }
             (_, State::Lacking(missing)) if self.is_offline() => {
                 return Err(self.not_cached(place.to_string(), missing));
             }
@@ -71,6 +76,7 @@ impl Hub {
             }
             (listing, _) => listing?,
         };
+        same_commit(place, place.is_pinned(), revision, &listing.commit)?;
         self.complete(place, &cache, &listing, progress)?;
         cache.set_commit(revision, &listing.commit)?;
         Ok(found(&listing.commit))
@@ -185,6 +191,7 @@ impl Hub {
             (metadata, _) => metadata?,
         };
         let commit = &metadata.commit;
+        same_commit(place, place.is_pinned(), revision, commit)?;
         if cache.known(commit, name) != Known::Here {
             // From the commit itself: the branch may have moved since.
             let repository = place.repository(commit);
@@ -205,6 +212,17 @@ impl Hub {
             missing: missing.into(),
         }
     }
+}
+
+/// A commit that was asked for must be the one that is given.
+fn same_commit(place: &dyn ToString, is_pinned: bool, revision: &str, commit: &str) -> Result<(), HubError> {
+    if !is_pinned || commit == revision {
+        return Ok(());
+    }
+    Err(HubError::Answer {
+        url: place.to_string(),
+        reason: format!("the hub answers with another commit, {commit}"),
+    })
 }
 
 fn warn_of_cache(place: &str, error: &HubError) {

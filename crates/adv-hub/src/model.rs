@@ -52,11 +52,10 @@ pub(crate) fn state(cache: &RepoCache, commit: &str) -> State {
             return State::Lacking("shards of the weights");
         }
     }
-    if !here("tokenizer.json") && !here("vocab.txt") && !(here("vocab.json") && here("merges.txt")) {
-        // It may have none; only the hub knows.
-        if COMPANIONS.iter().any(|name| known(name) == Known::Unknown) {
-            return State::Lacking("tokenizer.json");
-        }
+    let tokenizer = here("tokenizer.json") || here("vocab.txt") || (here("vocab.json") && here("merges.txt"));
+    // It may have none; only the hub knows.
+    if !tokenizer && COMPANIONS.iter().any(|name| known(name) == Known::Unknown) {
+        return State::Lacking("tokenizer.json");
     }
     let better = WEIGHTS.iter().take_while(|name| *name != weights);
     match COMPANIONS

@@ -506,6 +506,27 @@ fn what_there_is_not_is_said_with_what_there_is() {
         file(&cache.online(&fake), TABLE),
         &["X-Repo-Commit", "HF_ENDPOINT"],
     );
+    // Another commit than the one asked for.
+    const OTHER: &str = "ffffffffffffffffffffffffffffffffffffffff";
+    let other = |path: &str, serve: Serve| match path.contains(OTHER) {
+        true => Serve::With(
+            format!("X-Repo-Commit: {COMMIT}\r\nETag: \"x\"\r\n"),
+            Box::new(Serve::Whole(
+                format!("{{\"sha\": \"{COMMIT}\", \"siblings\": []}}").into_bytes(),
+            )),
+        ),
+        false => serve,
+    };
+    let [mut wrong_model, mut wrong_data] = [tiny(), data()];
+    (wrong_model.commit, wrong_data.commit) = (OTHER, OTHER);
+    let fake = FakeHub::spoiled(&[wrong_model, wrong_data], other, |_, serve| serve);
+    let hub = cache.online(&fake);
+    refused(
+        model(&hub, &format!("{MODEL}@{OTHER}")),
+        &["another commit", COMMIT],
+    );
+    let place = format!("hf://datasets/test/data@{OTHER}/sub/train.parquet");
+    refused(file(&hub, &place), &["another commit", COMMIT]);
     // An answer must not choose a place outside the cache.
     let outside = |_: &str, serve: Serve| {
         Serve::With(

@@ -14,6 +14,9 @@ const RUN: &str = "train --model-dir hf://test/tiny --train-file hf://datasets/t
     --dev-file hf://datasets/test/data@main/sub/train.parquet --test-file hf://datasets/test/data/sub/train.parquet \
     --epochs 2 --batch 2 --n 2 --eval-eps 0.1";
 
+/// Names and values of environment variables.
+type Variables<'a> = &'a [(&'a str, &'a str)];
+
 /// A table of five rows.
 fn table() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../adv-data/tests/files/pyarrow.parquet")
@@ -32,7 +35,7 @@ fn served(root: &Path) -> [Repository; 2] {
 }
 
 /// Runs the program with this hub and more variables.
-fn run(root: &Path, line: &str, endpoint: &str, more: &[(&str, &str)]) -> Output {
+fn run(root: &Path, line: &str, endpoint: &str, more: Variables<'_>) -> Output {
     let mut command = adv(root, line);
     command
         .env("HF_ENDPOINT", endpoint)
@@ -164,9 +167,9 @@ fn what_the_hub_does_not_give_leaves_no_run_folder() {
     let root = root.path();
     let fake = FakeHub::start(&served(root));
     let (hub, nowhere) = (fake.hub.base.as_str(), "http://127.0.0.1:1");
-    let offline: &[(&str, &str)] = &[("HF_HUB_OFFLINE", "1")];
+    let offline: Variables<'_> = &[("HF_HUB_OFFLINE", "1")];
     let before = names(root);
-    let cases: [(i32, &str, &str, &[(&str, &str)], &[&str]); 6] = [
+    let cases: [(i32, &str, &str, Variables<'_>, &[&str]); 6] = [
         (
             2,
             "--model-dir hf://test/none --task sst2",

@@ -53,14 +53,14 @@ pub struct Settings {
     pub hold_out: Option<usize>,
 
     /// A folder with a pretrained encoder (BERT, RoBERTa, ALBERT) in the layout of Hugging Face, or with an LSTM of an
-    /// earlier run, or hf://OWNER/NAME[@REVISION] on the hub
+    /// earlier run; or on the hub: hf://OWNER/NAME or hf://OWNER/NAME@REVISION
     #[arg(long, value_name = "DIR", help_heading = TEXT)]
     pub model_dir: Option<ModelPlace>,
     /// What to learn: sst2, mrpc, rte, cola, stsb, sick-e, ... or synth-sentiment
     #[arg(long, value_name = "T", help_heading = TEXT)]
     pub task: Option<String>,
-    /// Instead of a task: a table to train on, .tsv, .csv or .jsonl, .gz allowed, or .parquet; with mlm and lm also plain
-    /// lines (.txt). On the hub: hf://datasets/OWNER/NAME[@REVISION]/PATH
+    /// Instead of a task: a table to train on, .tsv, .csv or .jsonl, .gz allowed, or .parquet; with mlm and lm also plain lines
+    /// (.txt). On the hub: hf://datasets/OWNER/NAME/PATH or hf://datasets/OWNER/NAME@REVISION/PATH
     #[arg(long, value_name = "FILE", help_heading = TEXT)]
     pub train_file: Option<FilePlace>,
     /// A table to choose the best checkpoint by [default: a tenth of the training rows]
