@@ -3,11 +3,15 @@
 //! One iteration is one mini-batch: all passes, all updates. Ids: `wong_cnn/pgd-7/b50`. Part of one is a filter:
 //! `cargo xtask bench -- madry_cnn/pgd`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use adv_bench::{BATCHES, ImageStep, Method, NETS, TextStep, Workload, methods, text_methods};
+use adv_bench::{
+    BATCHES, ImageStep, Method, NETS, TextMethod, TextStep, Workload, lstm_methods, methods, text_methods,
+};
+use adv_core::TrainingMethod;
 use adv_models::Architecture;
+use adv_models::text::TextModel;
 use adv_run::result::PassCounts;
 use criterion::{Criterion, SamplingMode};
 
@@ -34,8 +38,18 @@ fn main() {
             }
         }
     }
+    let rows = lstm_methods().expect("the runner's own numbers are valid");
+    on_text(&mut criterion, "lstm", &rows, WORDS, &|method| {
+        TextStep::on_lstm(method, WORDS).expect("an LSTM")
+    });
     match std::env::var_os("ADV_MODEL_DIR") {
-        Some(folder) => on_text(&mut criterion, &PathBuf::from(folder).join("all-MiniLM-L6-v2")),
+        Some(folder) => {
+            let encoder = PathBuf::from(folder).join("all-MiniLM-L6-v2");
+            let rows = text_methods().expect("the runner's own numbers are valid");
+            on_text(&mut criterion, "minilm", &rows, SENTENCES, &|method| {
+                TextStep::on_text(&encoder, method, SENTENCES).expect("an encoder")
+            });
+        }
         None => println!("text: skipped, set ADV_MODEL_DIR to a folder with all-MiniLM-L6-v2"),
     }
     criterion.final_summary();
@@ -44,19 +58,28 @@ fn main() {
 /// 16 sentences of 32 tokens.
 const SENTENCES: [usize; 2] = [16, 32];
 
-/// The same for a sentence classifier. Ids: `minilm/freelb-3/b16`.
-fn on_text(criterion: &mut Criterion, encoder: &Path) {
-    let mut group = criterion.benchmark_group("minilm");
+/// 32 sentences of 25 tokens, the mean of movie reviews.
+const WORDS: [usize; 2] = [32, 25];
+
+/// The same for a sentence classifier. Ids: `minilm/freelb-3/b16`, `lstm/vat/b32`.
+fn on_text(
+    criterion: &mut Criterion,
+    network: &str,
+    methods: &[(&str, TextMethod)],
+    shape: [usize; 2],
+    make: &dyn for<'a> Fn(&'a dyn TrainingMethod<3, TextModel>) -> TextStep<'a>,
+) {
+    let mut group = criterion.benchmark_group(network);
     group
         .sampling_mode(SamplingMode::Flat)
         .sample_size(10)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(8));
-    for (label, method) in &text_methods().expect("the runner's own numbers are valid") {
+    for (label, method) in methods {
         let mut step = None;
-        group.bench_function(format!("{label}/b{}", SENTENCES[0]), |bencher| {
+        group.bench_function(format!("{label}/b{}", shape[0]), |bencher| {
             let step = step.get_or_insert_with(|| {
-                let mut step = TextStep::on_text(encoder, method.as_ref(), SENTENCES).expect("an encoder");
+                let mut step = make(method.as_ref());
                 let counted = step.run().expect("a training step");
                 assert_eq!(counted, method.expected_cost(), "counted against theory");
                 step

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use adv_core::{Batch, Carried, Ledger, Objective, Passes, Phase, TrainingMethod};
-use adv_models::text::{Answers, Encoded, HeadKind, TextBatch, TextModel, Tokens};
+use adv_models::text::{Answers, Encoded, HeadKind, LstmConfig, TextBatch, TextConfig, TextModel, Tokens};
 use adv_models::{Architecture, ImageClassifier, Labels, build};
 use adv_run::spec::{MethodName, RunSpec, Settings};
 use burn::module::Module;
@@ -31,6 +31,7 @@ pub type Method = adv_run::methods::ImageMethod;
 pub fn methods() -> Result<Vec<(&'static str, Method)>, Box<dyn Error>> {
     let rows = [
         ("standard", MethodName::Standard),
+        ("random", MethodName::Random),
         ("fgsm", MethodName::Fgsm),
         ("fgm", MethodName::Fgm),
         ("fgsm-rs", MethodName::FgsmRs),
@@ -57,7 +58,25 @@ pub type TextMethod = Box<dyn TrainingMethod<3, TextModel>>;
 
 /// The methods for text, with the runner's numbers for a pretrained encoder.
 pub fn text_methods() -> Result<Vec<(&'static str, TextMethod)>, Box<dyn Error>> {
+    methods_on_text(&Settings {
+        task: Some("sst2".into()),
+        model_dir: Some("an encoder".into()),
+        ..Settings::default()
+    })
+}
+
+/// The same with its numbers for an LSTM.
+pub fn lstm_methods() -> Result<Vec<(&'static str, TextMethod)>, Box<dyn Error>> {
+    methods_on_text(&Settings {
+        task: Some("mr".into()),
+        model: Some("lstm".into()),
+        ..Settings::default()
+    })
+}
+
+fn methods_on_text(settings: &Settings) -> Result<Vec<(&'static str, TextMethod)>, Box<dyn Error>> {
     let rows = [
+        ("random", MethodName::Random),
         ("standard", MethodName::Standard),
         ("fgm", MethodName::Fgm),
         ("pgd-3", MethodName::Pgd),
@@ -73,9 +92,7 @@ pub fn text_methods() -> Result<Vec<(&'static str, TextMethod)>, Box<dyn Error>>
     for (label, name) in rows {
         let spec = RunSpec::resolve(Settings {
             method: Some(name),
-            task: Some("sst2".into()),
-            model_dir: Some(std::path::PathBuf::from("an encoder").into()),
-            ..Settings::default()
+            ..settings.clone()
         })?;
         methods.push((label, adv_run::methods::build(&spec.training().method)?));
     }
@@ -162,8 +179,31 @@ impl<'a> TextStep<'a> {
         method: &'a dyn TrainingMethod<3, TextModel>,
         [batch, length]: [usize; 2],
     ) -> Result<Self, Box<dyn Error>> {
+        let device = Device::flex().autodiff();
+        let (model, _) = TextModel::from_folder(folder, HeadKind::Classes(2), 0, &device)?;
+        Self::of_model(model, method, [batch, length])
+    }
+
+    /// The same for an LSTM of the runner's size and 10 000 words.
+    pub fn on_lstm(
+        method: &'a dyn TrainingMethod<3, TextModel>,
+        shape: [usize; 2],
+    ) -> Result<Self, Box<dyn Error>> {
+        let raw =
+            serde_json::json!({"model_type": LstmConfig::TYPE, "vocab_size": 10_000, "hidden_size": 512});
+        let raw = raw.as_object().cloned().unwrap_or_default();
+        let config = TextConfig::from_json(raw, Path::new("the LSTM of the benches"))?;
+        let device = Device::flex().autodiff();
+        let model = TextModel::new(config, HeadKind::Classes(2), 0, &device);
+        Self::of_model(model, method, shape)
+    }
+
+    fn of_model(
+        model: TextModel,
+        method: &'a dyn TrainingMethod<3, TextModel>,
+        [batch, length]: [usize; 2],
+    ) -> Result<Self, Box<dyn Error>> {
         let device = Device::flex();
-        let (model, _) = TextModel::from_folder(folder, HeadKind::Classes(2), 0, &device.clone().autodiff())?;
         let mut noise = ChaCha8Rng::seed_from_u64(1);
         let mut draw = |bound: u32| noise.next_u32() % bound;
         let words = model.config().vocabulary() as u32;
