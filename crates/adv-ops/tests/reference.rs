@@ -216,7 +216,15 @@ fn fused_operations_keep_nan() {
 
 #[test]
 fn linear_agrees() {
-    for (batch, inputs, outputs) in [(50, 1568, 100), (1, 7, 3), (128, 100, 10), (33, 65, 129)] {
+    for (batch, inputs, outputs) in [
+        (50, 1568, 100),
+        (1, 7, 3),
+        (128, 100, 10),
+        (33, 65, 129),
+        (256, 70, 64),
+        (300, 129, 33),
+        (1024, 64, 192),
+    ] {
         for roles in [
             [Tracked; 3],
             [Tracked, Plain, Plain],

@@ -3,8 +3,8 @@
 
 mod common;
 
-use adv_ops::{dropout, gelu, layer_norm, masked_softmax};
-use burn::tensor::{Device, Gradients, Tensor, TensorData, activation};
+use adv_ops::{Adam, Decay, dropout, embedding, gelu, layer_norm, linear, masked_softmax};
+use burn::tensor::{Device, Gradients, Int, Tensor, TensorData, activation, module};
 use common::{Pass, assert_close, random, values};
 
 /// The gradients of a loss that weighs every output differently.
@@ -153,6 +153,129 @@ fn layer_norm_agrees() {
     assert_eq!(values(layer_norm(view, gamma, beta, 1e-5)), whole[24..54]);
 }
 
+/// Ids with many repetitions; some rows of a table of 40 are not among them.
+fn ids(batch: usize, length: usize) -> Tensor<2, Int> {
+    let ids: Vec<i64> = (0..batch * length).map(|i| (i * i % 37) as i64).collect();
+    Tensor::from_data(TensorData::new(ids, [batch, length]), &Device::flex())
+}
+
+#[test]
+fn embedding_has_the_bits_of_burns() {
+    for (batch, length, width) in [(3, 5, 7), (1, 1, 1), (16, 40, 2000)] {
+        for tracked in [true, false] {
+            let pass = |ours: bool| {
+                let table = leaf([40, width], 1, tracked);
+                let ids = ids(batch, length);
+                let y = if ours {
+                    embedding(table.clone(), ids)
+                } else {
+                    module::embedding(table.clone(), ids)
+                };
+                let output = values(y.clone());
+                let grad = tracked.then(|| table.grad(&backward(y)).map(values));
+                (output, grad)
+            };
+            let (ours, burns) = (pass(true), pass(false));
+            assert!(ours == burns, "{batch} {length} {width}, tracked: {tracked}");
+            assert_eq!(ours.1.is_some_and(|grad| grad.is_some()), tracked);
+        }
+    }
+    let plain = random([40, 3], 1, &Device::flex());
+    let view = plain
+        .slice_dim(0, 2..40)
+        .transpose()
+        .slice_dim(0, 1..3)
+        .transpose();
+    assert_eq!(
+        values(embedding(view.clone().autodiff(), ids(2, 3))),
+        values(module::embedding(view, ids(2, 3)))
+    );
+}
+
+/// Five steps: the weights and both moments.
+fn adam_steps<const D: usize>(rule: Adam, shape: [usize; D]) -> Vec<Vec<f32>> {
+    let device = Device::flex();
+    let mut weight = random(shape, 1, &device);
+    let mut moments = [Tensor::zeros(shape, &device), Tensor::zeros(shape, &device)];
+    for time in 1..=5 {
+        let gradient = random(shape, 1 + time as u64, &device);
+        (weight, moments) = rule.step(0.1 / time as f64, time, weight, gradient, moments);
+    }
+    let [first, second] = moments;
+    [weight, first, second].map(values).into()
+}
+
+/// In float64, as PyTorch documents it.
+fn adam_by_hand(rule: Adam, shape: [usize; 1]) -> Vec<Vec<f32>> {
+    let device = Device::flex();
+    let wide = |seed| {
+        let values = values(random(shape, seed, &device));
+        values.into_iter().map(f64::from).collect::<Vec<_>>()
+    };
+    let (mut weight, count) = (wide(1), shape[0]);
+    let [mut first, mut second] = [vec![0.0; count], vec![0.0; count]];
+    let [b1, b2] = rule.betas.map(f64::from);
+    for time in 1..=5 {
+        let rate = 0.1 / f64::from(time);
+        for (i, mut g) in wide(1 + time as u64).into_iter().enumerate() {
+            match rule.decay {
+                Decay::Gradient(penalty) => g += f64::from(penalty) * weight[i],
+                Decay::Weight(decay) => weight[i] *= 1.0 - rate * f64::from(decay),
+            }
+            first[i] = b1 * first[i] + (1.0 - b1) * g;
+            second[i] = b2 * second[i] + (1.0 - b2) * g * g;
+            let root = (second[i] / (1.0 - b2.powi(time))).sqrt();
+            weight[i] -= rate * first[i] / (1.0 - b1.powi(time)) / (root + f64::from(rule.epsilon));
+        }
+    }
+    let narrow = |values: Vec<f64>| values.into_iter().map(|value| value as f32).collect();
+    [weight, first, second].map(narrow).into()
+}
+
+#[test]
+fn adam_steps_as_pytorch_documents() {
+    for decay in [0.0, 0.3]
+        .into_iter()
+        .flat_map(|decay| [Decay::Gradient(decay), Decay::Weight(decay)])
+    {
+        let (betas, epsilon) = ([0.9, 0.999], 1e-8);
+        let rule = Adam {
+            betas,
+            epsilon,
+            decay,
+        };
+        for count in [1, 19, 200_001] {
+            let pairs = adam_steps(rule, [count])
+                .into_iter()
+                .zip(adam_by_hand(rule, [count]));
+            for (ours, by_hand) in pairs {
+                assert_close(&format!("{decay:?}, {count} values"), &ours, &by_hand);
+            }
+        }
+    }
+}
+
+#[test]
+fn adam_leaves_other_handles_alone() {
+    let weight = random([4, 3], 1, &Device::flex());
+    let (gradient, zeros) = (random([4, 3], 2, &Device::flex()), weight.zeros_like());
+    let rule = Adam {
+        betas: [0.9, 0.999],
+        epsilon: 1e-8,
+        decay: Decay::Gradient(0.0),
+    };
+    let before = [&weight, &gradient, &zeros].map(|part| values(part.clone()));
+    let view = weight.clone().transpose();
+    let moments = [zeros.clone(), zeros.clone()].map(|part| part.transpose());
+    let (moved, _) = rule.step(0.1, 1, view, gradient.clone().transpose(), moments);
+    assert_eq!(
+        [&weight, &gradient, &zeros].map(|part| values(part.clone())),
+        before
+    );
+    let (straight, _) = rule.step(0.1, 1, weight, gradient, [zeros.clone(), zeros]);
+    assert_eq!(values(moved.transpose()), values(straight));
+}
+
 /// Draws that depend on the entry alone.
 fn draws(first: usize, out: &mut [u16]) {
     for (i, draw) in out.iter_mut().enumerate() {
@@ -192,15 +315,29 @@ fn step() -> Vec<Vec<f32>> {
     let y = layer_norm(x.clone(), gamma.clone(), beta.clone(), 1e-12);
     let y = dropout(gelu(y), 0.1, draws);
     let shares = masked_softmax(y.clone().reshape([16, 4, 8, 64]), mask(16, 64), 0.125);
-    let grads = backward(shares);
+    let (weight, bias) = (leaf([64, 300], 4, true), leaf([300], 5, true));
+    let wide = linear(shares.reshape([512, 64]), weight.clone(), Some(bias.clone()));
+    let table = leaf([40, 10_000], 6, true);
+    let rows = embedding(table.clone(), ids(2, 20)).reshape([40 * 10_000]);
+    let grads = backward(Tensor::cat(vec![wide.reshape([512 * 300]), rows], 0));
     let mut all = vec![values(y)];
-    all.extend(x.grad(&grads).map(values));
     all.extend(
-        [gamma, beta]
+        [x, weight, table]
             .into_iter()
             .filter_map(|leaf| leaf.grad(&grads).map(values)),
     );
-    assert_eq!(all.len(), 4);
+    all.extend(
+        [gamma, beta, bias]
+            .into_iter()
+            .filter_map(|leaf| leaf.grad(&grads).map(values)),
+    );
+    assert_eq!(all.len(), 7);
+    let rule = Adam {
+        betas: [0.9, 0.999],
+        epsilon: 1e-8,
+        decay: Decay::Weight(0.1),
+    };
+    all.extend(adam_steps(rule, [3, 100_000]));
     all
 }
 

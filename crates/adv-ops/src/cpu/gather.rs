@@ -1,6 +1,7 @@
 //! The one inner loop of this crate: a matrix product whose left factor is gathered by two offset
 //! tables, so that a convolution needs no im2col copy.
 
+use super::parallel::{for_each_piece, zeros};
 use super::simd::{dispatch, lanes, tile_vectors};
 use pulp::{Simd, WithSimd};
 
@@ -27,15 +28,25 @@ impl Panels {
         self.lanes = lanes;
         self.k = rows.len();
         self.width = n.next_multiple_of(self.lanes);
-        self.data.resize(self.k * self.width, 0.0);
+        if self.data.capacity() == 0 {
+            self.data = zeros(self.k * self.width);
+        } else {
+            self.data.resize(self.k * self.width, 0.0);
+        }
         let most = self.lanes * tile_vectors(self.lanes);
-        // Row by row of the source, across the panels.
-        for (r, &row) in rows.iter().enumerate() {
-            for start in (0..n).step_by(most) {
-                let width = most.min(self.width - start);
-                let used = width.min(n - start);
-                let line = &mut self.data[start * self.k + r * width..][..width];
-                let src = &src[row as usize + start * stride..];
+        let whole = self.width;
+        let dense = rows.windows(2).all(|pair| pair[1] == pair[0] + 1);
+        for_each_piece(&mut self.data, most * rows.len(), rows.len() * n, |i, panel| {
+            let start = i * most;
+            let width = most.min(whole - start);
+            let used = width.min(n - start);
+            let src = &src[start * stride..];
+            if stride != 1 && dense {
+                transpose_into(panel, width, src, rows, used, stride);
+                return;
+            }
+            for (line, &row) in panel.chunks_exact_mut(width).zip(rows) {
+                let src = &src[row as usize..];
                 if stride == 1 {
                     line[..used].copy_from_slice(&src[..used]);
                 } else {
@@ -47,12 +58,33 @@ impl Panels {
                 }
                 line[used..].fill(0.0);
             }
-        }
+        });
     }
 
     /// Columns with the padding: the row length of a result.
     pub(crate) fn width(&self) -> usize {
         self.width
+    }
+}
+
+/// Writes a panel whose columns lie in one piece each in the source.
+fn transpose_into(panel: &mut [f32], width: usize, src: &[f32], rows: &[u32], used: usize, stride: usize) {
+    /// Lines at a time, by way of a block that stays in the cache: the source is read in long runs.
+    const LINES: usize = 64;
+    let mut block = vec![0.0; LINES * used];
+    for (lines, rows) in panel.chunks_mut(LINES * width).zip(rows.chunks(LINES)) {
+        for (column, to) in block.chunks_exact_mut(LINES).enumerate() {
+            let src = &src[column * stride + rows[0] as usize..];
+            to[..rows.len()].copy_from_slice(&src[..rows.len()]);
+        }
+        for (r, line) in lines.chunks_exact_mut(width).enumerate() {
+            let from = block[r..].iter().step_by(LINES);
+            line[..used]
+                .iter_mut()
+                .zip(from)
+                .for_each(|(to, from)| *to = *from);
+            line[used..].fill(0.0);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The Gaussian error linear unit on slices.
 
 use super::exp::exp_of_negative;
-use super::parallel::for_each_piece;
+use super::parallel::{for_each_piece, zeros};
 use super::simd::dispatch;
 use pulp::{Simd, WithSimd};
 
@@ -70,7 +70,7 @@ impl WithSimd for Forward<'_> {
 
 /// `x Phi(x)` of each value.
 pub(crate) fn forward(values: &[f32]) -> Vec<f32> {
-    let mut out = vec![0.0; values.len()];
+    let mut out = zeros(values.len());
     for_each_piece(&mut out, PIECE, 8 * values.len(), |i, out| {
         let from = &values[i * PIECE..][..out.len()];
         dispatch(Forward(from, out));

@@ -1,6 +1,6 @@
 //! Layer normalisation of rows, on slices.
 
-use super::parallel::{for_each_pair, map};
+use super::parallel::{for_each_pair, for_each_piece, map, zeros};
 use super::simd::dispatch;
 use pulp::{Simd, WithSimd};
 
@@ -59,7 +59,7 @@ impl WithSimd for Forward<'_> {
 /// The normalised rows, and mean and inverse deviation of each.
 pub(crate) fn forward(x: &[f32], gamma: &[f32], beta: &[f32], epsilon: f32) -> (Vec<f32>, Vec<f32>) {
     let n = gamma.len();
-    let mut out = vec![0.0; x.len()];
+    let mut out = zeros(x.len());
     let mut facts = vec![0.0; x.len() / n * 2];
     for_each_pair(
         &mut out,
@@ -113,8 +113,8 @@ impl WithSimd for InputGrad<'_> {
 /// The gradient of the rows.
 pub(crate) fn input_grad(x: &[f32], facts: &[f32], gamma: &[f32], dy: &[f32]) -> Vec<f32> {
     let n = gamma.len();
-    let mut out = vec![0.0; x.len()];
-    super::parallel::for_each_piece(&mut out, ROWS * n, 6 * x.len(), |i, out| {
+    let mut out = zeros(x.len());
+    for_each_piece(&mut out, ROWS * n, 6 * x.len(), |i, out| {
         let (start, len) = (i * ROWS * n, out.len());
         dispatch(InputGrad {
             x: &x[start..][..len],

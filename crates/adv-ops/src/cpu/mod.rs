@@ -1,5 +1,6 @@
 //! Kernels on plain slices: no tensors here.
 
+pub(crate) mod adam;
 pub(crate) mod conv;
 pub(crate) mod dropout;
 pub(crate) mod elementwise;
@@ -10,7 +11,7 @@ pub(crate) mod layer_norm;
 pub(crate) mod linear;
 pub(crate) mod lstm;
 pub(crate) mod moments;
-mod parallel;
+pub(crate) mod parallel;
 pub(crate) mod pool;
 mod simd;
 pub(crate) mod softmax;

@@ -1,7 +1,7 @@
 //! Softmax of rows with a mask, on slices.
 
 use super::exp::exp_of_negative;
-use super::parallel::for_each_piece;
+use super::parallel::{for_each_piece, zeros};
 use super::simd::dispatch;
 use pulp::{Simd, WithSimd};
 
@@ -71,7 +71,7 @@ impl WithSimd for Forward<'_> {
 
 /// The shares of each row: softmax of `scale * scores` where the mask is above 0, and 0 elsewhere.
 pub(crate) fn forward(g: Geometry, scores: &[f32], mask: &[f32]) -> Vec<f32> {
-    let mut out = vec![0.0; scores.len()];
+    let mut out = zeros(scores.len());
     for_each_piece(&mut out, g.sample, 8 * scores.len(), |b, out| {
         dispatch(Forward {
             scores: &scores[b * g.sample..][..out.len()],
