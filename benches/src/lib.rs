@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use adv_core::{Batch, Carried, Ledger, Objective, Passes, Phase, TrainingMethod};
 use adv_models::text::{Answers, Encoded, HeadKind, LstmConfig, TextBatch, TextConfig, TextModel, Tokens};
 use adv_models::{Architecture, ImageClassifier, Labels, build};
-use adv_run::spec::{MethodName, RunSpec, Settings};
+use adv_run::optim::optimiser;
+use adv_run::spec::{MethodName, OptimSpec, OptimiserName, RunSpec, Settings};
 use burn::module::Module;
-use burn::optim::{AdamConfig, AdamWConfig, ModuleOptimizer};
+use burn::optim::ModuleOptimizer;
 use burn::tensor::{Device, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -23,6 +24,9 @@ pub const NETS: [Architecture; 2] = [Architecture::WongCnn, Architecture::MadryC
 
 /// The batch sizes of the benches.
 pub const BATCHES: [usize; 2] = [50, 128];
+
+/// Too small to turn the network into one that is right, or NaN, for ever: its speed would differ.
+const RATE: f64 = 1e-4;
 
 /// A method of training image classifiers.
 pub type Method = adv_run::methods::ImageMethod;
@@ -160,8 +164,7 @@ impl<'a> ImageStep<'a> {
         } = Workload::new(architecture, batch)?;
         Ok(Self {
             model: Some(model),
-            // The rate is too small to turn the network into one that is right, or NaN, for ever: its speed would differ.
-            optimiser: AdamConfig::new().with_epsilon(1e-8).init(),
+            optimiser: optimiser(&OptimSpec::constant(OptimiserName::Adam, RATE)),
             method: method.as_ref(),
             clean: images,
             targets: labels,
@@ -222,10 +225,10 @@ impl<'a> TextStep<'a> {
             clean,
             targets: TextBatch::new(&model, tokens, answers)?,
             model: Some(model),
-            optimiser: AdamWConfig::new()
-                .with_epsilon(1e-8)
-                .with_weight_decay(0.01)
-                .init(),
+            optimiser: optimiser(&OptimSpec {
+                weight_decay: 0.01,
+                ..OptimSpec::constant(OptimiserName::Adamw, RATE)
+            }),
             method,
             carried: Carried::default(),
             noise,
@@ -252,7 +255,6 @@ impl<const D: usize, M: Objective<D> + Module> TrainingStep<'_, D, M> {
 
     /// All updates of one mini-batch; what they cost, counted.
     pub fn run(&mut self) -> Result<Passes, Box<dyn Error>> {
-        const RATE: f64 = 1e-4;
         self.ledger.begin_batch(Phase::Training);
         for _ in 0..self.method.replays() {
             let model = self.model.take().ok_or("an earlier step failed")?;

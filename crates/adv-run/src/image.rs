@@ -96,7 +96,7 @@ pub(crate) fn execute(spec: &ImageSpec, files: &Files, command: &str, stop: &Ato
     if learn(&task, method.as_ref(), &plan, &mut state)? == Ended::Interrupted {
         return Ok(Outcome::Interrupted);
     }
-    let frozen = AscentMode::Eval.freeze(&state.model);
+    let frozen = AscentMode::Eval.freeze(&*state.model);
     let ledger = &mut state.ledger;
     let measured = match measure(&frozen, &data.test, &spec.evaluation, &device, ledger, stop) {
         // The checkpoint holds the trained network: resuming measures it from the start.
@@ -253,7 +253,7 @@ fn finish(
     };
     let done = Finished {
         result,
-        model: AscentMode::Eval.freeze(&state.model),
+        model: AscentMode::Eval.freeze(&*state.model),
         test: data.test,
         attacks,
     };

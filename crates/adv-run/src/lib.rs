@@ -3,6 +3,7 @@
 //! A thin layer over `adv-core`, `adv-models`, `adv-data` and `adv-hub`, and the only crate that knows which devices exist.
 #![deny(missing_docs)]
 
+mod adam;
 pub mod attack;
 pub mod cli;
 pub mod commands;

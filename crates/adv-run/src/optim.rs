@@ -1,20 +1,22 @@
 //! Optimisers and learning-rate schedules of a run.
 
+use crate::adam::OnePassAdam;
 use crate::spec::{OptimSpec, OptimiserName, ScheduleName};
+use adv_ops::{Adam, Decay};
 use burn::module::ParamGroup;
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
-use burn::optim::{AdamConfig, AdamWConfig, ModuleOptimizer, SgdConfig};
+use burn::optim::{ModuleOptimizer, SgdConfig};
 
-/// Adam's epsilon as in the paper; Burn's default is 1e-5.
+/// Adam's epsilon as in the paper.
 const EPSILON: f32 = 1e-8;
 
 /// An optimiser with its state.
 pub fn optimiser(spec: &OptimSpec) -> ModuleOptimizer {
     match spec.name {
         OptimiserName::Sgd => sgd(spec).init(),
-        OptimiserName::Adam => adam(spec).init(),
-        OptimiserName::Adamw => adamw(spec).init(),
+        OptimiserName::Adam => adam(spec, Decay::Gradient).into(),
+        OptimiserName::Adamw => adam(spec, Decay::Weight).into(),
     }
 }
 
@@ -27,13 +29,9 @@ pub fn optimiser_sparing(spec: &OptimSpec, spared: ParamGroup) -> ModuleOptimize
     let whole = optimiser(spec);
     match spec.name {
         OptimiserName::Sgd => whole.with_group(spared, sgd(bare).build(), None),
-        OptimiserName::Adam => whole.with_group(spared, adam(bare).build(), None),
-        OptimiserName::Adamw => whole.with_group(spared, adamw(bare).build(), None),
+        OptimiserName::Adam => whole.with_group(spared, adam(bare, Decay::Gradient), None),
+        OptimiserName::Adamw => whole.with_group(spared, adam(bare, Decay::Weight), None),
     }
-}
-
-fn decay(spec: &OptimSpec) -> Option<WeightDecayConfig> {
-    (spec.weight_decay > 0.0).then(|| WeightDecayConfig::new(spec.weight_decay as f32))
 }
 
 fn sgd(spec: &OptimSpec) -> SgdConfig {
@@ -42,19 +40,18 @@ fn sgd(spec: &OptimSpec) -> SgdConfig {
         .with_dampening(0.0);
     SgdConfig::new()
         .with_momentum((spec.momentum > 0.0).then_some(momentum))
-        .with_weight_decay(decay(spec))
+        .with_weight_decay(
+            (spec.weight_decay > 0.0).then(|| WeightDecayConfig::new(spec.weight_decay as f32)),
+        )
 }
 
-fn adam(spec: &OptimSpec) -> AdamConfig {
-    AdamConfig::new()
-        .with_epsilon(EPSILON)
-        .with_weight_decay(decay(spec))
-}
-
-fn adamw(spec: &OptimSpec) -> AdamWConfig {
-    AdamWConfig::new()
-        .with_epsilon(EPSILON)
-        .with_weight_decay(spec.weight_decay as f32)
+/// With betas as in the paper.
+fn adam(spec: &OptimSpec, decay: fn(f32) -> Decay) -> OnePassAdam {
+    OnePassAdam(Adam {
+        betas: [0.9, 0.999],
+        epsilon: EPSILON,
+        decay: decay(spec.weight_decay as f32),
+    })
 }
 
 /// The learning rate of update `done + 1` of `total`, as a share of the peak.
@@ -144,7 +141,7 @@ mod tests {
         }
     }
 
-    /// One parameter under Burn's optimiser, and beside it what PyTorch's documentation says, in float64.
+    /// One parameter under an optimiser, and beside it what PyTorch's documentation says, in float64.
     fn check(
         name: OptimiserName,
         momentum: f64,

@@ -126,7 +126,7 @@ pub(super) fn first_rows(x: Tensor<3>) -> Tensor<2> {
 /// by batch row.
 pub(super) fn linear(layer: &Linear, rows: Tensor<2>) -> Tensor<2> {
     let bias = layer.bias.as_ref().map(|bias| bias.val());
-    burn::tensor::module::linear(rows, layer.weight.val(), bias)
+    adv_ops::linear(rows, layer.weight.val(), bias)
 }
 
 /// The non-linearity.

@@ -6,9 +6,9 @@ use super::maker::Maker;
 use super::norm::LayerNorm;
 use super::tokens::Tokens;
 use crate::Dropout;
+use adv_ops::embedding;
 use burn::module::{Module, Param};
 use burn::nn::Linear;
-use burn::tensor::module::embedding;
 use burn::tensor::{Tensor, s};
 
 /// Where a perturbation is added.

@@ -294,7 +294,7 @@ pub fn read<const D: usize, M: Module>(
         }
     };
     Ok(TrainState {
-        model,
+        model: model.into(),
         optimiser,
         carried: Carried { delta, replay: 0 },
         ledger: Ledger::from_totals(small.training.into(), small.evaluation.into()),
@@ -350,7 +350,7 @@ mod tests {
         let labels = Labels::new([0, 2], 3, &Device::flex()).expect("labels");
         let pass = state
             .ledger
-            .weight_gradients(&state.model, images(), &labels, 1.0)
+            .weight_gradients(&*state.model, images(), &labels, 1.0)
             .expect("finite");
         state.ledger.update(&pass.gradients).expect("gradients");
         state.step(0.01, pass.gradients);
@@ -365,7 +365,7 @@ mod tests {
         let path = folder.path().join(CHECKPOINT);
         write(&path, state).expect("written");
         let TrainState { model, optimiser, .. } = fresh(99);
-        read(&path, model, optimiser, &Device::flex()).expect("read")
+        read(&path, model.clone(), optimiser, &Device::flex()).expect("read")
     }
 
     #[test]
@@ -429,7 +429,7 @@ mod tests {
             bytes[at] ^= 0x40;
             std::fs::write(&path, bytes).expect("written");
             let TrainState { model, optimiser, .. } = fresh(2);
-            match read::<4, _>(&path, model, optimiser, &Device::flex()) {
+            match read::<4, ImageClassifier>(&path, model.clone(), optimiser, &Device::flex()) {
                 Err(error) => assert!(error.to_string().contains("start the run anew"), "{error}"),
                 // Padding between the parts means nothing.
                 Ok(copy) => assert_eq!(logits(&copy), expected, "byte {at} of {}", good.len()),

@@ -8,7 +8,7 @@ mod updates;
 
 pub use checkpoint::{CheckpointError, Files, read as read_checkpoint};
 pub use journal::{History, Journal};
-pub use state::{Best, TrainState};
+pub use state::{Best, Movable, TrainState};
 pub(crate) use task::commonest_share;
 pub use task::{Host, ImageTask, Kept, Sample, Task, Validation};
 

@@ -7,12 +7,13 @@ use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
+use std::ops::Deref;
 
 /// The state of a training run between two mini-batches.
 pub struct TrainState<const D: usize, M> {
     /// The model.
-    pub model: M,
-    /// The optimiser with its moments; taken out only while it steps.
+    pub model: Movable<M>,
+    /// The optimiser with its moments.
     pub optimiser: ModuleOptimizer,
     /// What the method carries between mini-batches.
     pub carried: Carried<D>,
@@ -34,6 +35,29 @@ pub struct TrainState<const D: usize, M> {
     pub warnings: Vec<String>,
 }
 
+/// A model that moves through its update. A clone would share the weights, so that none could be changed in place.
+pub struct Movable<M>(Option<M>);
+
+impl<M> Movable<M> {
+    fn update(&mut self, step: impl FnOnce(M) -> M) {
+        self.0 = self.0.take().map(step);
+    }
+}
+
+impl<M> From<M> for Movable<M> {
+    fn from(model: M) -> Self {
+        Self(Some(model))
+    }
+}
+
+impl<M> Deref for Movable<M> {
+    type Target = M;
+
+    fn deref(&self) -> &M {
+        self.0.as_ref().expect("only a panic in an update leaves none")
+    }
+}
+
 /// The best validation and when it was made.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Best {
@@ -47,7 +71,7 @@ impl<const D: usize, M: Module> TrainState<D, M> {
     /// The state before the first mini-batch.
     pub fn new(model: M, optimiser: ModuleOptimizer) -> Self {
         Self {
-            model,
+            model: model.into(),
             optimiser,
             carried: Carried::default(),
             ledger: Ledger::new(),
@@ -70,8 +94,8 @@ impl<const D: usize, M: Module> TrainState<D, M> {
 
     /// One optimiser update.
     pub fn step(&mut self, rate: impl Into<ModuleLearningRate>, gradients: GradientsParams) {
-        let model = self.model.clone();
-        self.model = self.optimiser.step(rate, model, gradients);
+        self.model
+            .update(|model| self.optimiser.step(rate, model, gradients));
         self.updates += 1;
     }
 }

@@ -70,7 +70,7 @@ impl<'a> Updates<'a> {
                 ledger,
                 ..
             } = state;
-            let update = method.gradients(model, batch, carried, &mut noise, ledger)?;
+            let update = method.gradients(&**model, batch, carried, &mut noise, ledger)?;
             loss += update.mean_loss() / replays as f64;
             if let Some(gradients) = self.collected(update.gradients, state) {
                 norm = self.step(task, gradients, state)?;
@@ -87,7 +87,7 @@ impl<'a> Updates<'a> {
     ) -> Option<GradientsParams> {
         let (sum, count) = match self.waiting.take() {
             None => (gradients, 1),
-            Some((sum, count)) => (gradients::sum(sum, gradients, &state.model), count + 1),
+            Some((sum, count)) => (gradients::sum(sum, gradients, &*state.model), count + 1),
         };
         if count < self.plan.training.optim.accumulate && !self.plan.epoch_ends(state.batches + 1) {
             self.waiting = Some((sum, count));
@@ -95,7 +95,7 @@ impl<'a> Updates<'a> {
         }
         match count {
             1 => Some(sum),
-            count => Some(gradients::scale(sum, &state.model, 1.0 / count as f64)),
+            count => Some(gradients::scale(sum, &*state.model, 1.0 / count as f64)),
         }
     }
 
@@ -109,7 +109,7 @@ impl<'a> Updates<'a> {
         let (gradients, norm) = match self.clip {
             None => (gradients, None),
             Some(max) => {
-                let (gradients, norm) = clip_global_norm(gradients, &state.model, max);
+                let (gradients, norm) = clip_global_norm(gradients, &*state.model, max);
                 (gradients, Some(norm))
             }
         };
