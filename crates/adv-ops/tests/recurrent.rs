@@ -150,6 +150,27 @@ fn weighted_moments_agree() {
     }
 }
 
+#[test]
+fn other_checkpointing_falls_back() {
+    let pass = |device: Device| {
+        let leaf = |shape: [usize; 2], seed| random(shape, seed, &device).require_grad();
+        let (gates, weight) = (leaf([3 * 4, 4 * 5], 1), leaf([4 * 5, 5], 2));
+        let y: Tensor<3> = lstm(gates.clone().reshape([3, 4, 4 * 5]), weight.clone());
+        let moments = weighted_moments(y.clone().reshape([3 * 4, 5]), shares(12));
+        let output = [values(y), values(moments.clone())].concat();
+        let grads = backward(moments);
+        Pass {
+            output,
+            grads: [gates, weight].map(|leaf| leaf.grad(&grads).map(values)).to_vec(),
+        }
+    };
+    let plain = Device::flex().autodiff();
+    pass(plain).compare(
+        &pass(Device::flex().autodiff().gradient_checkpointing()),
+        "checkpointing",
+    );
+}
+
 /// Both in a row; gradients of everything.
 fn step() -> Vec<Vec<f32>> {
     let gates = leaf([32, 7, 4 * 200], 1, 2.0, true);
