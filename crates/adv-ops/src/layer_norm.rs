@@ -1,6 +1,6 @@
 //! Layer normalisation.
 
-use crate::cpu::layer_norm::{forward, input_grad, parameter_grads};
+use crate::cpu::layer_norm::{forward, input_grad_in_place, parameter_grads};
 use crate::route::{Node, Operand, Raw, autodiff, contiguous, operand, plain, raw, values};
 use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::NoCheckpointing};
@@ -81,21 +81,21 @@ impl Backward<Flex, 3> for LayerNorm {
 
     fn backward(self, ops: Ops<State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
         let State { x, gamma, facts } = ops.state;
-        let output_grad = contiguous(grads.consume::<Flex>(&ops.node));
-        let (x, gamma, dy) = (values(&x), values(&gamma), values(&output_grad));
+        let mut grad = contiguous(grads.consume::<Flex>(&ops.node));
+        let (x, gamma) = (values(&x), values(&gamma));
         let width = gamma.len();
         let [of_x, of_gamma, of_beta] = ops.parents;
-        if let Some(node) = of_x {
-            let grad = input_grad(x, &facts, gamma, dy);
-            grads.register::<Flex>(node.id, raw(grad, [dy.len() / width, width]));
-        }
         if of_gamma.is_some() || of_beta.is_some() {
-            let (gamma, beta) = parameter_grads(width, x, &facts, dy);
+            let (gamma, beta) = parameter_grads(width, x, &facts, values(&grad));
             for (node, grad) in [(of_gamma, gamma), (of_beta, beta)] {
                 if let Some(node) = node {
                     grads.register::<Flex>(node.id, raw(grad, [width]));
                 }
             }
+        }
+        if let Some(node) = of_x {
+            input_grad_in_place(x, &facts, gamma, grad.storage_mut());
+            grads.register::<Flex>(node.id, grad);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Attention shares.
 
-use crate::cpu::softmax::{Geometry, backward_in_place, forward};
-use crate::route::{Operand, Raw, autodiff, contiguous, operand, plain, raw, values};
+use crate::cpu::softmax::{Geometry, backward_in_place, forward_in_place};
+use crate::route::{Operand, Raw, autodiff, contiguous, operand, plain, values};
 use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::NoCheckpointing};
 use burn::backend::autodiff::grads::Gradients;
@@ -14,7 +14,7 @@ const MASKED: f64 = -1e9;
 /// Softmax over the last axis of `scale * scores`, `[B,H,T,S]`, where `mask`, `[B,S]`, is above 0; shares of other places are exactly
 /// zero. A row needs one place at least.
 ///
-/// The mask is a constant. First order only.
+/// The mask is a constant. Works in the memory of the scores where nothing else holds that. First order only.
 ///
 /// # Panics
 /// If the mask has not one value for each sample and place.
@@ -34,8 +34,9 @@ pub fn masked_softmax(scores: Tensor<4>, mask: Tensor<2>, scale: f64) -> Tensor<
         scale: scale as f32,
     };
     let run = |scores: Raw| {
-        let shares = forward(g, values(&contiguous(scores)), values(&mask));
-        raw(shares, [batch, heads, rows, row])
+        let mut scores = contiguous(scores);
+        forward_in_place(g, scores.storage_mut(), values(&mask));
+        scores
     };
     match scores_there {
         Operand::Plain(scores) => plain(run(scores)),

@@ -85,8 +85,7 @@ struct InputGrad<'a> {
     x: &'a [f32],
     facts: &'a [f32],
     gamma: &'a [f32],
-    dy: &'a [f32],
-    out: &'a mut [f32],
+    grad: &'a mut [f32],
 }
 
 impl WithSimd for InputGrad<'_> {
@@ -96,35 +95,30 @@ impl WithSimd for InputGrad<'_> {
     fn with_simd<S: Simd>(self, _: S) {
         let n = self.gamma.len();
         let gamma = self.gamma;
-        let rows = self.x.chunks_exact(n).zip(self.dy.chunks_exact(n));
-        let rows = rows.zip(self.facts.chunks_exact(2));
-        for (((x, dy), facts), out) in rows.zip(self.out.chunks_exact_mut(n)) {
+        let rows = self.x.chunks_exact(n).zip(self.facts.chunks_exact(2));
+        for ((x, facts), grad) in rows.zip(self.grad.chunks_exact_mut(n)) {
             let (mean, inverse) = (facts[0], facts[1]);
-            let first = sum(n, |i| dy[i] * gamma[i]) / n as f32;
-            let second = sum(n, |i| dy[i] * gamma[i] * (x[i] - mean)) * inverse / n as f32;
+            let first = sum(n, |i| grad[i] * gamma[i]) / n as f32;
+            let second = sum(n, |i| grad[i] * gamma[i] * (x[i] - mean)) * inverse / n as f32;
             for i in 0..n {
                 let normal = (x[i] - mean) * inverse;
-                out[i] = inverse * (dy[i] * gamma[i] - first - normal * second);
+                grad[i] = inverse * (grad[i] * gamma[i] - first - normal * second);
             }
         }
     }
 }
 
-/// The gradient of the rows.
-pub(crate) fn input_grad(x: &[f32], facts: &[f32], gamma: &[f32], dy: &[f32]) -> Vec<f32> {
+/// From the gradient of the result to that of the rows.
+pub(crate) fn input_grad_in_place(x: &[f32], facts: &[f32], gamma: &[f32], grad: &mut [f32]) {
     let n = gamma.len();
-    let mut out = zeros(x.len());
-    for_each_piece(&mut out, ROWS * n, 6 * x.len(), |i, out| {
-        let (start, len) = (i * ROWS * n, out.len());
+    for_each_piece(grad, ROWS * n, 6 * x.len(), |i, grad| {
         dispatch(InputGrad {
-            x: &x[start..][..len],
-            facts: &facts[i * ROWS * 2..][..len / n * 2],
+            x: &x[i * ROWS * n..][..grad.len()],
+            facts: &facts[i * ROWS * 2..][..grad.len() / n * 2],
             gamma,
-            dy: &dy[start..][..len],
-            out,
+            grad,
         });
     });
-    out
 }
 
 struct ParameterGrads<'a> {

@@ -1,7 +1,7 @@
 //! Softmax of rows with a mask, on slices.
 
 use super::exp::exp_of_negative;
-use super::parallel::{for_each_piece, zeros};
+use super::parallel::for_each_piece;
 use super::simd::dispatch;
 use pulp::{Simd, WithSimd};
 
@@ -36,10 +36,9 @@ fn fold(row: &[f32], start: f32, join: impl Fn(f32, f32) -> f32) -> f32 {
 }
 
 struct Forward<'a> {
-    scores: &'a [f32],
     mask: &'a [f32],
     geometry: Geometry,
-    out: &'a mut [f32],
+    scores: &'a mut [f32],
 }
 
 impl WithSimd for Forward<'_> {
@@ -48,10 +47,10 @@ impl WithSimd for Forward<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let Geometry { row, scale, .. } = self.geometry;
-        for (scores, out) in self.scores.chunks_exact(row).zip(self.out.chunks_exact_mut(row)) {
-            for ((out, score), mask) in out.iter_mut().zip(scores).zip(self.mask) {
+        for out in self.scores.chunks_exact_mut(row) {
+            for (out, mask) in out.iter_mut().zip(self.mask) {
                 *out = if *mask > 0.0 {
-                    score * scale
+                    *out * scale
                 } else {
                     f32::NEG_INFINITY
                 };
@@ -69,18 +68,16 @@ impl WithSimd for Forward<'_> {
     }
 }
 
-/// The shares of each row: softmax of `scale * scores` where the mask is above 0, and 0 elsewhere.
-pub(crate) fn forward(g: Geometry, scores: &[f32], mask: &[f32]) -> Vec<f32> {
-    let mut out = zeros(scores.len());
-    for_each_piece(&mut out, g.sample, 8 * scores.len(), |b, out| {
+/// From scores to the shares of each row: softmax of `scale * scores` where the mask is above 0, and 0 elsewhere.
+pub(crate) fn forward_in_place(g: Geometry, scores: &mut [f32], mask: &[f32]) {
+    let work = 8 * scores.len();
+    for_each_piece(scores, g.sample, work, |b, scores| {
         dispatch(Forward {
-            scores: &scores[b * g.sample..][..out.len()],
             mask: &mask[b * g.row..][..g.row],
             geometry: g,
-            out,
+            scores,
         });
     });
-    out
 }
 
 struct Backward<'a> {
