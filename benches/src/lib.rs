@@ -64,7 +64,7 @@ pub type TextMethod = Box<dyn TrainingMethod<3, TextModel>>;
 pub fn text_methods() -> Result<Vec<(&'static str, TextMethod)>, Box<dyn Error>> {
     methods_on_text(&Settings {
         task: Some("sst2".into()),
-        model_dir: Some("an encoder".into()),
+        model_dir: Some(std::path::PathBuf::from("an encoder").into()),
         ..Settings::default()
     })
 }
