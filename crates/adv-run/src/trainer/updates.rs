@@ -70,7 +70,7 @@ impl<'a> Updates<'a> {
                 ledger,
                 ..
             } = state;
-            let update = method.gradients(&**model, batch, carried, &mut noise, ledger)?;
+            let update = method.gradients(model, batch, carried, &mut noise, ledger)?;
             loss += update.mean_loss() / replays as f64;
             if let Some(gradients) = self.collected(update.gradients, state) {
                 norm = self.step(task, gradients, state)?;
