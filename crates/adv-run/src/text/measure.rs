@@ -29,7 +29,7 @@ pub struct Measured {
     pub turned: Vec<bool>,
 }
 
-/// All figures of a frozen model in eval mode, then attacks at growing radii. Fails with [`Stopped`] once the user asked to stop.
+/// All figures of a frozen model in eval mode, then attacks at growing radii. Fails with [`Stopped`](crate::usage::Stopped) once the user asked to stop.
 pub fn measure(
     model: &TextModel,
     plan: &Plan,
