@@ -147,10 +147,9 @@ fn every_method_makes_finite_updates_on_text() {
             "standard" | "mlm" | "lm" => "",
             _ => "--begin-step 0",
         };
-        let end = if method == "mlm" {
-            ""
-        } else {
-            "--n 10 --eval-eps 1"
+        let end = match method {
+            "mlm" | "lm" => "",
+            _ => "--n 10 --eval-eps 1",
         };
         let out = format!("{method}{}", more.replace([' ', '-', '.'], ""));
         let line = format!(

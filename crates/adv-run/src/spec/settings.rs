@@ -166,7 +166,7 @@ pub struct Settings {
     /// Optimiser [default: adam; text: adamw, lstm adam]
     #[arg(long, help_heading = OPTIMISER)]
     pub optimiser: Option<OptimiserName>,
-    /// Learning rate, at its peak [default: by data set; text: 5e-5, without --model-dir 3e-3; lstm 1e-3,
+    /// Learning rate, at its peak [default: by data set; text: 5e-5, without --model-dir 2e-3; lstm 1e-3,
     /// with --model-dir 5e-4]
     #[arg(long, value_parser = number, help_heading = OPTIMISER)]
     pub lr: Option<f64>,

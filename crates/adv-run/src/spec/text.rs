@@ -59,7 +59,7 @@ fn defaults(method: &MethodSpec, embedded: Embedded, pretrained: bool) -> Traini
     };
     let (epochs, lr) = match embedded {
         Embedded::Pretrained => (3.0, 5e-5),
-        Embedded::Small => (12.0, 3e-3),
+        Embedded::Small => (12.0, 2e-3),
         // Published: 1e-3 for a language model, 5e-4 for a classifier that begins with it.
         Embedded::Normalised => (10.0, if pretrained { 5e-4 } else { 1e-3 }),
     };
