@@ -35,7 +35,7 @@ for task, methods in runs.items():
     print(f"\n### {task}\n\n| " + " | ".join(head) + " |")
     print("|---" + "|---:" * (len(head) - 1) + "|")
     for label, results in methods.items():
-        results.sort(key=lambda result: result["seed"])
+        results = sorted({result["seed"]: result for result in results}.values(), key=lambda result: result["seed"])
         accuracies = [result["clean_accuracy"] for result in results]
         low, high = wilson(mean(accuracies), sum(result["clean_n"] for result in results))
         row = [label, ", ".join(str(result["seed"]) for result in results), f"{mean(accuracies):.4f}", f"{low:.3f} to {high:.3f}"]

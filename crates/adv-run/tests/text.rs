@@ -105,6 +105,20 @@ fn methods_are_compared_under_equal_calls_and_nothing_is_trained_twice() {
     assert!(page.contains("the strongest of pgd-l2-10 at eps 0.1"));
     // The seconds, too: what is there is read.
     assert_eq!(json(root.path(), line), results);
+    let (_, stderr) = expect(2, root.path(), &line.replace("--take 64", "--take 48"));
+    assert!(stderr.contains("take: 64 there, 48 here"), "{stderr}");
+
+    // As many updates, though FreeAT makes three of a mini-batch behind the standard ones.
+    let line = "compare --dataset synth-sentiment --methods standard,free-3 --epochs 4 --begin-step 2 --take 64 --batch 16 --n 4 \
+                --eval-eps 0.1 --out free";
+    let results = json(root.path(), line);
+    let updates = |method: &str| number(&results[method]["ledger"]["training"]["updates"]);
+    assert_eq!((updates("standard"), updates("free-3")), (16.0, 17.0));
+    let (stdout, _) = expect(0, root.path(), line);
+    assert!(
+        stdout.contains("4 passes over the data, replays counted"),
+        "{stdout}"
+    );
 }
 
 #[test]
@@ -268,6 +282,23 @@ fn unlabelled_sentences_are_learnt_from() {
 }
 
 #[test]
+fn a_method_named_beside_a_spec_is_the_one_that_trains() {
+    let root = root();
+    write(root.path().join("more.txt"), "a good film\nan old one\n");
+    let spec = "dataset = \"synth-sentiment\"\nmethod = \"vat\"\nunlabelled = \"more.txt\"\nsteps = 2\ntake = 32\nbatch = 16\n\
+                epochs = 1.0\nbegin_step = 0\nn = 4\neval_eps = [1.0]\n";
+    write(root.path().join("vat.toml"), spec);
+    let vat = json(root.path(), "train --spec vat.toml --out vat");
+    let standard = json(
+        root.path(),
+        "train --spec vat.toml --method standard --out standard",
+    );
+    let forwards = |result: &Value| number(&result["ledger"]["training"]["forwards"]);
+    // Of each of two mini-batches: clean, twice for the direction, and there; the same of the unlabelled ones.
+    assert_eq!((forwards(&vat), forwards(&standard)), (16.0, 2.0));
+}
+
+#[test]
 fn tables_of_a_users_own_train_classes_and_scores() {
     let root = root();
     let folder = root.path();
@@ -283,6 +314,10 @@ fn tables_of_a_users_own_train_classes_and_scores() {
         &format!("{line} --columns a,b,said --n 4 --eval-eps 1 --out classes"),
     );
     assert_eq!(classes["dataset"], "own");
+    write(folder.join("more.txt"), "62 is good\n");
+    let beside = format!("{line} --columns a,b,said --method vat --unlabelled more.txt --out beside");
+    let (_, stderr) = expect(2, folder, &beside);
+    assert!(stderr.contains("--unlabelled: own has pairs"), "{stderr}");
     assert!(number(&classes["clean_accuracy"]) >= 0.0);
     let warnings = classes["warnings"].to_string();
     assert!(warnings.contains("no part to test on"), "{warnings}");
@@ -385,6 +420,16 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
             2,
             "compare --dataset synth-sentiment --calls 3 --methods pgd-3",
             &["--calls", "--begin-step"],
+        ),
+        (
+            2,
+            "compare --dataset synth-sentiment --method pgd",
+            &["--methods"],
+        ),
+        (
+            2,
+            "compare --dataset synth-sentiment --methods standard,pgd-3 --penalty 3",
+            &["--penalty has no part in any of standard, pgd-3"],
         ),
         (
             2,

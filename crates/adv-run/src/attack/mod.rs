@@ -145,9 +145,30 @@ impl AttackName {
     }
 }
 
+/// The names of results in the order of tables, each once: attacks by name, on text by the radius behind it.
+pub(crate) fn in_order<'a>(names: impl IntoIterator<Item = &'a String>) -> Vec<&'a String> {
+    let parts = |name: &'a String| {
+        let (attack, radius) = name.split_once('@').unwrap_or((name, ""));
+        (attack, radius.parse::<f64>().unwrap_or(0.0))
+    };
+    let mut names: Vec<&String> = names.into_iter().collect();
+    names.sort_by(|a, b| {
+        let ((a, near), (b, far)) = (parts(a), parts(b));
+        a.cmp(b).then(near.total_cmp(&far))
+    });
+    names.dedup();
+    names
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tables_go_by_the_radius_and_not_by_its_letters() {
+        let names = ["pgd-l2-10@10", "pgd-l2-10@2", "fgm@0.5", "pgd-l2-10@2"].map(String::from);
+        assert_eq!(in_order(&names), ["fgm@0.5", "pgd-l2-10@2", "pgd-l2-10@10"]);
+    }
 
     #[test]
     fn names_are_read_and_shown_alike() {

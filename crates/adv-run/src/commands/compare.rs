@@ -13,6 +13,7 @@ use crate::text;
 use crate::trainer::Files;
 use crate::usage::UsageError;
 use anyhow::{Context, Result};
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
 
 /// What is compared where nothing is said, on images.
@@ -25,6 +26,8 @@ const ON_TEXT: &str = "standard,fgm,free-3,pgd-3,yopo-3-2,freelb-3";
 pub(super) struct Entry {
     pub(super) label: String,
     pub(super) spec: RunSpec,
+    /// Passes over the data, replays counted.
+    passes: f64,
 }
 
 pub(super) fn run(args: CompareArgs, line: &str, stop: &AtomicBool) -> Result<Done> {
@@ -91,6 +94,9 @@ pub(super) fn run(args: CompareArgs, line: &str, stop: &AtomicBool) -> Result<Do
 }
 
 fn entries(args: &CompareArgs) -> Result<Vec<Entry>> {
+    if args.settings.method.is_some() {
+        return Err(UsageError("adv compare takes several methods: name them with --methods".into()).into());
+    }
     let base = match &args.spec {
         Some(path) => args
             .settings
@@ -122,6 +128,7 @@ fn entries(args: &CompareArgs) -> Result<Vec<Entry>> {
         Some(labels) => labels.clone(),
         None => labels.split(',').map(String::from).collect(),
     };
+    refuse_what_nobody_reads(&args.settings, &labels)?;
     let entry = |label: String| {
         let spec = RunSpec::resolve(parse_label(&label)?.over(base.clone())?)?;
         let training = spec.training();
@@ -140,17 +147,53 @@ fn entries(args: &CompareArgs) -> Result<Vec<Entry>> {
                 .into());
             }
             Some(calls) => calls / cost.gradient_calls(share),
+            None if cost.updates == 1 => training.epochs,
             // A mini-batch of FreeAT is worth m updates.
-            None => training.epochs / cost.updates as f64,
+            None => {
+                let per_epoch = training.batches(samples(&spec)?)?.batches_per_epoch() as f64;
+                let updates = (training.epochs * per_epoch).round() as u64;
+                training.replayed(updates) as f64 / per_epoch
+            }
         };
+        let passes = training.epochs;
         let settings = Settings {
             epochs: Some(epochs),
             ..spec.settings().clone()
         };
         let spec = RunSpec::resolve(settings)?;
-        Ok(Entry { label, spec })
+        Ok(Entry { label, spec, passes })
     };
     labels.into_iter().map(entry).collect()
+}
+
+/// Says so of a flag that none of the methods reads.
+fn refuse_what_nobody_reads(given: &Settings, labels: &[String]) -> Result<(), UsageError> {
+    let mut unread: Option<Vec<&str>> = None;
+    for label in labels {
+        let Some(method) = parse_label(label)?.method else {
+            continue;
+        };
+        let here = given.without_part(method, given.is_on_text());
+        unread = Some(match unread {
+            None => here,
+            Some(all) => all.into_iter().filter(|flag| here.contains(flag)).collect(),
+        });
+    }
+    match unread.unwrap_or_default().first() {
+        Some(flag) => Err(UsageError(format!(
+            "{flag} has no part in any of {}: leave it out",
+            labels.join(", ")
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The training samples of a run.
+fn samples(spec: &RunSpec) -> Result<usize> {
+    Ok(match spec {
+        RunSpec::Image(spec) => load_data(spec)?.train.len(),
+        RunSpec::Text(spec) => text::data::load(spec)?.train.len(),
+    })
 }
 
 /// One evaluation for all, also for a method that trains under another norm.
@@ -244,11 +287,30 @@ fn same_run(files: Files, entry: &Entry) -> Result<Files> {
     if there == entry.spec {
         return Ok(files);
     }
+    let differing = differing(there.settings(), entry.spec.settings())?;
     Err(UsageError(format!(
-        "{} holds a run with other settings: choose another --out, or move it away",
-        files.folder.display()
+        "{} holds a run with other settings ({}): choose another --out, or move it away",
+        files.folder.display(),
+        differing.join("; ")
     ))
     .into())
+}
+
+/// What differs, such as the commit of a place on the hub that has moved since: `key: there, here`.
+fn differing(there: &Settings, here: &Settings) -> Result<Vec<String>> {
+    let (there, here) = (toml::Table::try_from(there)?, toml::Table::try_from(here)?);
+    let keys: BTreeSet<&String> = there.keys().chain(here.keys()).collect();
+    let said = |value: Option<&toml::Value>| value.map_or("nothing".to_string(), ToString::to_string);
+    let differing = keys.into_iter().filter(|key| there.get(*key) != here.get(*key));
+    Ok(differing
+        .map(|key| {
+            format!(
+                "{key}: {} there, {} here",
+                said(there.get(key)),
+                said(here.get(key))
+            )
+        })
+        .collect())
 }
 
 fn read_result(files: &Files) -> Result<RunResult> {
@@ -261,10 +323,7 @@ pub(super) fn budget(args: &CompareArgs, entries: &[Entry]) -> String {
     match args.calls {
         Some(calls) => format!("{calls} gradient calls per mini-batch of the data set"),
         None => {
-            let epochs = entries
-                .iter()
-                .map(|e| e.spec.training().epochs)
-                .fold(0.0, f64::max);
+            let epochs = entries.iter().map(|e| e.passes).fold(0.0, f64::max);
             format!("{epochs} passes over the data, replays counted")
         }
     }

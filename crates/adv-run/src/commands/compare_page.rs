@@ -1,6 +1,7 @@
 //! The page of a comparison.
 
 use super::compare::{Entry, budget};
+use crate::attack::in_order;
 use crate::cli::CompareArgs;
 use crate::image::load_data;
 use crate::report::{CompareReport, GradientRow, MethodResult, Proportion, Table, render_comparison};
@@ -93,10 +94,7 @@ fn attack(spec: &RunSpec) -> String {
 }
 
 fn attack_table(entries: &[Entry], results: &[RunResult]) -> Table {
-    let attacks: Vec<&String> = results
-        .first()
-        .map(|r| r.attacks.keys().collect())
-        .unwrap_or_default();
+    let attacks = in_order(results.first().into_iter().flat_map(|r| r.attacks.keys()));
     let mut columns = vec![("method".to_string(), false), ("clean".to_string(), true)];
     columns.extend(attacks.iter().map(|name| (name.to_string(), true)));
     let percent = |share: f64| format!("{:.1}", 100.0 * share);

@@ -1,7 +1,7 @@
 //! `adv eval`.
 
 use super::show;
-use crate::attack::AttackReport;
+use crate::attack::{AttackReport, in_order};
 use crate::cli::EvalArgs;
 use crate::image::{Measured, load_data, measure};
 use crate::spec::{EvalSpec, ImageSpec, KeepName, RunSpec, Settings, TextSpec};
@@ -92,8 +92,8 @@ fn on_text(args: &EvalArgs, spec: &TextSpec, stop: &AtomicBool) -> Result<()> {
             row(name, *v, n)
         })
         .collect();
-    let attacks = measured.attacks.iter();
-    rows.extend(attacks.map(|(name, v)| row(name, *v, measured.attacked)));
+    let attacks = in_order(measured.attacks.keys()).into_iter();
+    rows.extend(attacks.map(|name| row(name, measured.attacks[name], measured.attacked)));
     let head = ["figure", "value", "rows"].map(String::from).to_vec();
     println!("{}", show::table(head, rows));
     println!(

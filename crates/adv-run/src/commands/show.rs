@@ -1,5 +1,6 @@
 //! Tables on the terminal.
 
+use crate::attack::in_order;
 use crate::result::RunResult;
 use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
@@ -20,12 +21,7 @@ pub(super) fn table(head: Vec<String>, rows: Vec<Vec<String>>) -> Table {
 
 /// Results of runs side by side.
 pub(super) fn results(rows: &[(String, &RunResult)]) -> Table {
-    let mut attacks: Vec<&String> = rows
-        .iter()
-        .flat_map(|(_, result)| result.attacks.keys())
-        .collect();
-    attacks.sort();
-    attacks.dedup();
+    let attacks = in_order(rows.iter().flat_map(|(_, result)| result.attacks.keys()));
     let mut metrics: Vec<&String> = rows.iter().flat_map(|(_, r)| r.metrics.keys()).collect();
     metrics.sort();
     metrics.dedup();

@@ -30,12 +30,8 @@ pub(super) fn run(args: TrainArgs, line: &str, stop: &AtomicBool) -> Result<Done
         &settings
     };
     let on_text = settings.is_on_text();
-    let method = settings.method.unwrap_or(if on_text {
-        MethodName::FreeLb
-    } else {
-        MethodName::Pgd
-    });
-    if let Some(flag) = said.without_part(method, on_text) {
+    let method = settings.method.unwrap_or(MethodName::usual(on_text));
+    if let Some(flag) = said.without_part(method, on_text).first() {
         return Err(UsageError(format!("{flag} has no part in {method}: leave it out")).into());
     }
     // The first thing a new user runs: the adversarial network beside the standard one shows what it is all about.

@@ -73,7 +73,7 @@ impl MethodSpec {
     /// On pixels. `eps`: the usual radius under Linf.
     pub(super) fn pixels(s: &Settings, eps: f64, eps_warmup: f64) -> Self {
         use MethodName::*;
-        let name = s.method.unwrap_or(Pgd);
+        let name = s.method.unwrap_or(MethodName::usual(false));
         let norm = s.norm.unwrap_or(match name {
             Random | Fgm | Vat => NormName::L2,
             _ => NormName::Linf,
@@ -120,7 +120,7 @@ impl MethodSpec {
     /// On embeddings.
     pub(super) fn embeddings(s: &Settings, scores: bool, embedded: Embedded) -> Self {
         use MethodName::*;
-        let name = s.method.unwrap_or(FreeLb);
+        let name = s.method.unwrap_or(MethodName::usual(true));
         let norm = s.norm.unwrap_or(match name {
             Fgsm | FgsmRs | NFgsm => NormName::Linf,
             _ => NormName::L2,
@@ -198,7 +198,7 @@ impl MethodSpec {
             }),
             eps_warmup: s.eps_warmup.unwrap_or(0.0),
             scores,
-            unlabelled: s.unlabelled.is_some(),
+            unlabelled: s.unlabelled.is_some() && name == Vat,
             ..Self::common(s, name)
         }
     }

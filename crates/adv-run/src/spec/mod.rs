@@ -178,6 +178,33 @@ mod tests {
         let spec = check(own, "tables");
         // Three updates an epoch of ten mini-batches: 23 epochs, and four mini-batches more.
         assert_eq!(spec.training().mini_batches(10), 234);
+        // Updates of FreeAT, of which the first mini-batches make one each.
+        for (begin, usual, updates, expected) in [
+            (Some(0), "m", 90, 30),
+            (Some(4), "m", 90, 33),
+            (Some(200), "m", 90, 90),
+            // A third of the mini-batches at most by default: 12 of 38.
+            (None, "", 90, 38),
+            (None, "", 2000, 834),
+        ] {
+            let free = Settings {
+                task: Some("synth-sentiment".into()),
+                model_dir: Some(usual)
+                    .filter(|m| !m.is_empty())
+                    .map(|m| PathBuf::from(m).into()),
+                method: Some(MethodName::FreeAt),
+                begin_step: begin,
+                ..Settings::default()
+            };
+            let spec = check(free, "freeat");
+            let batches = spec.training().replayed(updates);
+            assert_eq!(batches, expected, "{begin:?}, {updates}");
+            let standard = spec.training().begin(batches);
+            assert!(
+                standard + 3 * (batches - standard) >= updates,
+                "{begin:?}, {updates}"
+            );
+        }
         let beside = Settings {
             task: Some("mr".into()),
             method: Some(MethodName::Vat),

@@ -100,6 +100,15 @@ impl MethodName {
         MethodName::Lm,
     ];
 
+    /// What trains where nothing is said.
+    pub fn usual(on_text: bool) -> Self {
+        if on_text {
+            MethodName::FreeLb
+        } else {
+            MethodName::Pgd
+        }
+    }
+
     /// Whether images can be trained with it.
     pub fn is_for_images(self) -> bool {
         !matches!(self, MethodName::FreeLbPlusPlus) && !self.is_language_model()

@@ -43,6 +43,30 @@ impl Settings {
         ])
     }
 
+    /// These without what belongs to their method alone: another one has numbers of its own. Norm and radius stay: they say what is to
+    /// be withstood.
+    pub(super) fn without_numbers_of_method(self) -> Self {
+        Self {
+            step: None,
+            steps: None,
+            m: None,
+            n_inner: None,
+            first_layer: None,
+            noise: None,
+            start: None,
+            init_mag: None,
+            clean_share: None,
+            ascent_mode: None,
+            penalty: None,
+            axes: None,
+            masks: None,
+            special_tokens: None,
+            unlabelled: None,
+            eps_warmup: None,
+            ..self
+        }
+    }
+
     /// A setting of the attacks at the end that was given, by its flag.
     pub(super) fn of_attacks(&self) -> Option<&'static str> {
         first_given(&[
@@ -56,11 +80,11 @@ impl Settings {
         ])
     }
 
-    /// A setting that was given and plays no part in this method, by its flag.
-    pub fn without_part(&self, method: MethodName, on_text: bool) -> Option<&'static str> {
+    /// The settings that were given and play no part in this method, by their flags.
+    pub fn without_part(&self, method: MethodName, on_text: bool) -> Vec<&'static str> {
         let uses = method.uses(!on_text);
         let unused = |given: bool, used: bool| given && !used;
-        first_given(&[
+        let flags = [
             (unused(self.steps.is_some(), uses.steps), "--steps"),
             (unused(self.m.is_some(), uses.m), "--m"),
             (unused(self.n_inner.is_some(), uses.n_inner), "--n-inner"),
@@ -89,7 +113,11 @@ impl Settings {
                 on_text && unused(self.special_tokens.is_some(), uses.perturbs),
                 "--special-tokens",
             ),
-        ])
+        ];
+        flags
+            .into_iter()
+            .filter_map(|(unread, flag)| unread.then_some(flag))
+            .collect()
     }
 }
 

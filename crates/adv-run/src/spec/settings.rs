@@ -236,6 +236,10 @@ impl Settings {
             updates: base.updates.filter(|_| self.epochs.is_none()),
             ..base
         };
+        let base = match (self.method, base.method) {
+            (Some(method), Some(other)) if method != other => base.without_numbers_of_method(),
+            _ => base,
+        };
         let mut merged = toml::Table::try_from(base)?;
         merged.extend(toml::Table::try_from(self)?);
         Ok(merged.try_into()?)
@@ -303,6 +307,25 @@ mod tests {
             (merged.epochs, merged.method),
             (Some(5.0), Some(MethodName::FgsmRs))
         );
+        // Another method has numbers of its own; what is to be withstood stays.
+        let file: Settings = toml::from_str(
+            "method = \"freelb\"\nmasks = \"replayed\"\nstep = 0.03\neps = 0.1\nunlabelled = \"a.txt\"",
+        )
+        .expect("valid settings");
+        let smart = Settings {
+            method: Some(MethodName::Smart),
+            ..Settings::default()
+        };
+        let merged = smart.over(file.clone()).expect("merged");
+        assert_eq!(
+            (merged.masks, merged.step, merged.unlabelled, merged.eps),
+            (None, None, None, Some(0.1))
+        );
+        let same = Settings {
+            method: Some(MethodName::FreeLb),
+            ..Settings::default()
+        };
+        assert_eq!(same.over(file.clone()).expect("merged"), file);
         let error = toml::from_str::<Settings>("epoch = 3")
             .expect_err("an unknown key")
             .to_string();

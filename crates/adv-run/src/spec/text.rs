@@ -25,6 +25,8 @@ pub struct TextSpec {
     pub source: TextSource,
     /// The task's own folder, if given.
     pub data_dir: Option<PathBuf>,
+    /// Sentences without labels that VAT learns from, too.
+    pub unlabelled: Option<PathBuf>,
     /// The kind of network.
     pub network: TextNetwork,
     /// A pretrained one; none: a small one with random weights.
@@ -108,6 +110,11 @@ impl TextEvalSpec {
     }
 }
 
+/// Whether there are classes, so that attacks have something to turn.
+fn has_classes(source: &TextSource, method: MethodName) -> bool {
+    !source.is_scored() && !method.is_language_model()
+}
+
 impl TextSpec {
     /// Fills in defaults and checks every value.
     pub fn resolve(s: Settings) -> Result<Self, UsageError> {
@@ -128,8 +135,8 @@ impl TextSpec {
                 "--epochs and --updates say the same: give one of them".into(),
             ));
         }
-        let attacked = !source.is_scored() && !s.method.is_some_and(MethodName::is_language_model);
-        if let Some(flag) = s.of_attacks().filter(|_| !attacked) {
+        let name = s.method.unwrap_or(MethodName::usual(true));
+        if let Some(flag) = s.of_attacks().filter(|_| !has_classes(&source, name)) {
             return Err(UsageError(format!(
                 "{flag} has no part here: attacks turn classes, and there are none"
             )));
@@ -164,6 +171,11 @@ impl TextSpec {
             training,
             source,
             data_dir: s.data_dir.as_ref().map(super::absolute),
+            unlabelled: s
+                .unlabelled
+                .as_ref()
+                .filter(|_| method.unlabelled)
+                .map(super::absolute),
             model_dir: s.model_dir.as_ref().map(ModelPlace::absolute),
             max_length: s.max_length.unwrap_or(128),
             place: s.place.unwrap_or(PlaceName::Words),
@@ -247,7 +259,7 @@ impl TextSpec {
     /// The settings that say everything: reading them again gives the same run.
     fn filled(&self, given: &Settings) -> Settings {
         let attacks = self.evaluation.attacks.iter().map(ToString::to_string);
-        let attacked = !self.source.is_scored() && !self.training.method.name.is_language_model();
+        let attacked = has_classes(&self.source, self.training.method.name);
         let tables = matches!(self.source, TextSource::Tables { .. });
         let columns = match &self.source {
             TextSource::Tables { columns: c, .. } => {
@@ -271,7 +283,7 @@ impl TextSpec {
             train_file: absolute(&given.train_file),
             dev_file: absolute(&given.dev_file),
             test_file: absolute(&given.test_file),
-            unlabelled: given.unlabelled.as_ref().map(super::absolute),
+            unlabelled: self.unlabelled.clone(),
             columns,
             scores: tables.then_some(self.source.is_scored()),
             data_dir: self.data_dir.clone(),

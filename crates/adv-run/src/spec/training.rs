@@ -135,7 +135,7 @@ impl Training {
             Some(updates) => {
                 // The last mini-batches of an epoch make an update even if they are fewer.
                 let (per_epoch, each) = (per_epoch as u64, self.optim.accumulate);
-                let updates = updates.div_ceil(self.method.replays() as u64);
+                let updates = self.replayed(updates);
                 let in_an_epoch = per_epoch.div_ceil(each);
                 let rest = (updates % in_an_epoch).saturating_mul(each).min(per_epoch);
                 (updates / in_an_epoch)
@@ -144,6 +144,16 @@ impl Training {
             }
             None => (self.epochs * per_epoch as f64).round().max(1.0) as u64,
         }
+    }
+
+    /// Mini-batches that make so many updates, of which a method that replays makes several in each; the first ones are standard
+    /// training, without replay.
+    pub fn replayed(&self, updates: u64) -> u64 {
+        let each = self.method.replays() as u64;
+        // A third of the mini-batches at most is standard by default: b of them and 2 b that are replayed.
+        let usual = self.usual_begin.min(updates / (1 + 2 * each));
+        let standard = self.begin_step.unwrap_or(usual).min(updates);
+        standard + (updates - standard).div_ceil(each)
     }
 
     /// Mini-batches of standard training before the method sets in, of so many in all.

@@ -48,7 +48,14 @@ pub(crate) fn execute(spec: &TextSpec, files: &Files, command: &str, stop: &Atom
     let dev = plan.sentences(&corpus.dev, "validation", &mut notes)?;
     let test = plan.sentences(&corpus.test, "test", &mut notes)?;
 
-    let unlabelled = match &spec.settings.unlabelled {
+    let unlabelled = match &spec.unlabelled {
+        Some(_) if corpus.train.rows().iter().any(|row| row.second.is_some()) => {
+            return Err(UsageError(format!(
+                "--unlabelled: {} has pairs of sentences; single ones beside them would be another task",
+                spec.source.name()
+            ))
+            .into());
+        }
         Some(path) => Some(beside(path, spec, &plan, &mut notes)?),
         None => None,
     };

@@ -1,7 +1,7 @@
 //! The page of a run on text.
 
 use super::evaluate::class_of;
-use crate::attack::AttackName;
+use crate::attack::{AttackName, in_order};
 use crate::report::{AttackResult, Chart, Curve, Proportion, RunReport, Table, Unit, render_run};
 use crate::report_of::{environment, ledgers, smooth};
 use crate::result::RunResult;
@@ -40,7 +40,7 @@ pub(super) fn page(
             accuracy: count(*accuracy, *n as usize)?,
         });
     }
-    for (name, accuracy) in &result.attacks {
+    for name in in_order(result.attacks.keys()) {
         attacks.push(AttackResult {
             name: name.clone(),
             detail: format!(
@@ -48,7 +48,7 @@ pub(super) fn page(
                 ball(name),
                 result.attack_n
             ),
-            accuracy: count(*accuracy, result.attack_n)?,
+            accuracy: count(result.attacks[name], result.attack_n)?,
         });
     }
     let curve = |name: &str, points: &[(f64, f64)]| Curve {
