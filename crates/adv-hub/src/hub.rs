@@ -36,8 +36,9 @@ impl Hub {
     /// The files of a model: `config.json`, the tokenizer's, and weights: `model.safetensors`, else its shards, else
     /// `pytorch_model.bin`.
     ///
-    /// The cache alone is asked for a commit that it has, and in offline mode. Where the hub cannot be reached, what the cache has
-    /// is taken, with a warning.
+    /// The cache alone is asked in offline mode, and for a commit of which it has all that a model needs, even where the hub may have
+    /// more files of it (another program may have filled the cache). Where the hub cannot be reached, what the cache has is taken, with
+    /// a warning.
     ///
     /// Errors: no such repository, revision or file; no network, and not in the cache; a download that broke off or is wrong; a
     /// cache that cannot be written.
@@ -57,8 +58,8 @@ impl Hub {
             place: place.at(commit),
         };
         match (&cached, state) {
-            (Some(commit), State::Complete) if place.is_pinned() => return Ok(found(commit)),
-            (Some(commit), State::Complete | State::Usable) if self.is_offline() => {
+            // A commit gives the same files for ever: with others, such as better weights, a resumed run would go on with another model.
+            (Some(commit), State::Complete | State::Usable) if place.is_pinned() || self.is_offline() => {
                 if state == State::Usable {
                     tracing::info!("{place}: the cache does not know whether the hub has more files of it");
                 }

@@ -305,7 +305,7 @@ fn without_a_network_only_what_the_cache_has_is_given() {
     );
     refused(model(&Cache::new().online(&broken), MODEL), &["503"]);
 
-    // A cache filled by another program does not say which files there are not; with a network they are looked for.
+    // A cache filled by another program does not say which files there are not; of a branch they are looked for.
     fs::remove_dir_all(cache.0.path().join("hub/models--test--tiny/.no_exist")).expect("removed");
     assert_eq!(model(&cache.offline(), MODEL).expect("usable"), first);
     assert_eq!(
@@ -314,6 +314,45 @@ fn without_a_network_only_what_the_cache_has_is_given() {
     );
     fs::remove_file(first.path.join("model.safetensors")).expect("removed");
     refused(model(&cache.offline(), MODEL), &["model.safetensors"]);
+}
+
+/// What is not marked as absent may be on the hub; a run that began with these files must go on with them.
+#[test]
+fn a_commit_that_another_program_cached_stays_as_it_is() {
+    let begun = vec![
+        small("config.json", "{}"),
+        small("vocab.txt", "a"),
+        large("pytorch_model.bin", "pickled"),
+    ];
+    let cache = Cache::new();
+    let fake = FakeHub::start(&[Repository::model("test/tiny", begun.clone())]);
+    let first = model(&cache.online(&fake), MODEL).expect("a model");
+    fs::remove_dir_all(cache.0.path().join("hub/models--test--tiny/.no_exist")).expect("removed");
+    let before = contents(&first.path);
+    let pinned = first.place.to_string();
+
+    let gated = FakeHub::spoiled(&[tiny()], |_, _| Serve::Status(401), |_, serve| serve);
+    let more = [
+        begun,
+        vec![
+            small("tokenizer.json", "{\"a\": 1}"),
+            large("model.safetensors", weights()),
+        ],
+    ];
+    let more = FakeHub::start(&[Repository::model("test/tiny", more.concat())]);
+    for fake in [&gated, &more] {
+        assert_eq!(model(&cache.online(fake), &pinned).expect("a model"), first);
+        assert!(fake.hub.requests().is_empty(), "{:?}", fake.hub.requests());
+        assert_eq!(contents(&first.path), before);
+    }
+    // A branch is asked for, and gets what there is.
+    refused(model(&cache.online(&gated), MODEL), &["401"]);
+    model(&cache.online(&more), MODEL).expect("a model");
+    assert_eq!(contents(&first.path).len(), 5);
+    // What a model needs is fetched for a commit, too.
+    fs::remove_file(first.path.join("config.json")).expect("removed");
+    refused(model(&cache.online(&gated), &pinned), &["401"]);
+    model(&cache.online(&more), &pinned).expect("a model");
 }
 
 #[test]
