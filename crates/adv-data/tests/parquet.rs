@@ -330,6 +330,14 @@ fn labels_may_be_of_any_plain_type() {
         [2, 0, 2],
     );
     check(Bytes(vec![b"x", b"y", b"x"]), None, &["x", "y"], [0, 1, 0]);
+    let blanks = classes(r#"" no", "yes\t""#);
+    check(long(&[1, 0, 1]), Some(&blanks), &["no", "yes"], [1, 0, 1]);
+    check(
+        text(&["yes", " no ", "yes\t"]),
+        Some(&blanks),
+        &["no", "yes"],
+        [1, 0, 1],
+    );
     // Metadata of something else.
     check(long(&[1, 0, 1]), Some("{}"), &["0", "1"], [1, 0, 1]);
     check(long(&[1, 0, 1]), Some("no JSON"), &["0", "1"], [1, 0, 1]);
@@ -338,6 +346,22 @@ fn labels_may_be_of_any_plain_type() {
     let path = folder.write("scores.parquet", &["sentence", "label"], scores);
     let set = read_table(&path, &single(), Some(&Problem::Score)).expect("a table");
     assert_eq!(answers(&set), [2.5, 0.0, 5.0].map(Answer::Score));
+}
+
+#[test]
+fn nulls_are_left_out_where_no_answer_is_wanted() {
+    let folder = Folder::new();
+    let sentences = Text(vec![Some(b"a"), None, Some(b" "), Some(b"b")]);
+    let path = folder.write("a.parquet", &["sentence"], vec![sentences]);
+    let set = read_column(&path, &SentenceColumn::Named("sentence".into())).expect("sentences");
+    let found: Vec<&str> = set.rows().iter().map(|row| row.first.as_str()).collect();
+    assert_eq!(found, ["a", "b"]);
+    let nulls = Text(vec![None, None]);
+    let path = folder.write("nulls.parquet", &["sentence"], vec![nulls]);
+    refused(
+        read_column(&path, &SentenceColumn::Named("sentence".into())),
+        &["nulls.parquet holds no sentence"],
+    );
 }
 
 #[test]

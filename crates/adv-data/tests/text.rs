@@ -224,6 +224,11 @@ fn broken_tables_are_refused_with_file_and_line() {
             &["key.jsonl, line 1", "`claim`", "label, premise"],
         ),
         (
+            "null.jsonl",
+            "{\"label\": \"no\", \"premise\": \"a\", \"claim\": null}\n".into(),
+            &["null.jsonl, line 1: column `claim` has no value"],
+        ),
+        (
             "column.csv",
             "label,text\nno,a\n".into(),
             &["column.csv, line 1", "`premise`"],
@@ -387,6 +392,12 @@ fn documents_come_from_an_archive() {
         TaskId::MovieReviews.read(None, Some(root)).unwrap_err(),
         &["movie_reviews.zip", "cv000_2.txt", "UTF-8"],
     );
+    wrong[2].1 = b" \n";
+    write(&wrong);
+    refused(
+        TaskId::MovieReviews.read(None, Some(root)).unwrap_err(),
+        &["movie_reviews.zip, document 1: the sentence is empty"],
+    );
     write(&good[..1]);
     refused(
         TaskId::MovieReviews.read(None, Some(root)).unwrap_err(),
@@ -400,12 +411,39 @@ fn documents_come_from_an_archive() {
 }
 
 #[test]
+fn rows_of_advglue_have_no_lines() {
+    let files = Files::new();
+    let row = |sentence: &str, label: &str| format!("\n{{\"sentence\": \"{sentence}\", \"label\": {label}}}");
+    for (rows, words) in [
+        (
+            row("a", "1") + "," + &row("b", "7"),
+            &["dev.json, row 2: label `7`"][..],
+        ),
+        (
+            row("a", "1") + "," + &row(" ", "0"),
+            &["dev.json, row 2: the sentence is empty"],
+        ),
+        (
+            "{\"sentence\": \"a\"}".into(),
+            &["dev.json, row 1: no column `label`"],
+        ),
+        ("\n\n{oops}".into(), &["dev.json: ", "at line 3"]),
+    ] {
+        let file = files.write("dev.json", format!("{{\"sst2\": [{rows}]}}"));
+        refused(TaskId::Sst2.read_advglue(&file).unwrap_err(), words);
+    }
+}
+
+#[test]
 fn sentences_without_answers_are_a_column() {
     let files = Files::new();
     let tsv = files.write("a.tsv.gz", "x\tone\n\ny\t\nz\ttwo \n");
     let csv = files.write("b.csv", "x,one\nz,\"two\"\n");
     let named = files.write("c.tsv", "id\ttext\nx\tone\nz\ttwo\n");
-    let json = files.write("d.jsonl", "{\"text\": \"one\"}\n{\"text\": \"two\"}\n");
+    let json = files.write(
+        "d.jsonl",
+        "{\"text\": \"one\"}\n{\"text\": null}\n{\"text\": \"two\"}\n{\"text\": \" \"}\n",
+    );
     let name = SentenceColumn::Named("text".into());
     for (path, column) in [
         (&tsv, SentenceColumn::Numbered(2)),

@@ -17,7 +17,8 @@ pub(super) fn read(
     let bytes = crate::read::content(path)?;
     let value: Value = serde_json::from_slice(&bytes).map_err(|error| TextDataError::Malformed {
         path: path.to_path_buf(),
-        line: error.line(),
+        // A row is not known yet; the detail has the line.
+        line: 0,
         detail: error.to_string(),
     })?;
     let list = value.get(task).and_then(Value::as_array);

@@ -1,10 +1,12 @@
 //! What can be wrong with a file of sentences.
 
+use super::table::ending;
 use crate::DataError;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// Why sentences could not be read. Lines count from 1; of parquet files and AdvGLUE they are rows.
+/// Why sentences could not be read. Lines count from 1; of parquet files and AdvGLUE's `.json` they are rows, of a zip
+/// archive documents of the part that is read.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TextDataError {
@@ -149,12 +151,12 @@ pub enum TextDataError {
         /// What is needed.
         wanted: &'static str,
     },
-    /// A cell without a value.
-    #[error("{}, row {row}: column `{column}` has no value", path.display())]
+    /// A cell without a value: null.
+    #[error("{}: column `{column}` has no value", place(.path, *.row))]
     EmptyCell {
         /// The file.
         path: PathBuf,
-        /// The row.
+        /// The row, or the line of a file that has lines.
         row: usize,
         /// The column.
         column: String,
@@ -172,14 +174,15 @@ pub enum TextDataError {
     },
 }
 
-/// The file, and the line or row where there is one.
-fn place(path: &Path, line: usize) -> String {
-    let rows = path
-        .extension()
-        .is_some_and(|ending| ending.eq_ignore_ascii_case("parquet"));
-    match (line, rows) {
-        (0, _) => path.display().to_string(),
-        (row, true) => format!("{}, row {row}", path.display()),
-        (line, false) => format!("{}, line {line}", path.display()),
+/// The file, and the line, row or document where there is one.
+fn place(path: &Path, number: usize) -> String {
+    let what = match ending(path).as_deref() {
+        Some("parquet" | "json") => "row",
+        Some("zip") => "document",
+        _ => "line",
+    };
+    match number {
+        0 => path.display().to_string(),
+        number => format!("{}, {what} {number}", path.display()),
     }
 }

@@ -98,7 +98,8 @@ fn class_names(metadata: &FileMetaData, column: &str) -> Option<Vec<String>> {
         return None;
     }
     let names = feature["names"].as_array()?.iter();
-    names.map(|name| name.as_str().map(String::from)).collect()
+    // As cells are.
+    names.map(|name| Some(name.as_str()?.trim().into())).collect()
 }
 
 /// What errors name.
@@ -175,12 +176,12 @@ impl Table<'_> {
         };
         let mut cells = Vec::new();
         for name in &wanted.sentences {
-            cells.push(self.text(row, name, field(name))?);
+            cells.push(self.text(row, name, field(name), wanted)?);
         }
         let Some(name) = wanted.answer else {
             return Ok(((row, cells), false));
         };
-        let text = self.text(row, name, field(name))?;
+        let text = self.text(row, name, field(name), wanted)?;
         let is_text = matches!(field(name), Field::Str(_) | Field::Bytes(_));
         // Of a number, the name of its class, if it has one.
         let named = classes.filter(|_| !is_text);
@@ -190,7 +191,13 @@ impl Table<'_> {
         Ok(((row, cells), is_unlabelled))
     }
 
-    fn text(&self, row: usize, column: &str, field: &Field) -> Result<String, TextDataError> {
+    fn text(
+        &self,
+        row: usize,
+        column: &str,
+        field: &Field,
+        wanted: &Wanted<'_>,
+    ) -> Result<String, TextDataError> {
         Ok(match field {
             Field::Str(text) => text.clone(),
             Field::Bytes(bytes) => match std::str::from_utf8(bytes.data()) {
@@ -213,13 +220,7 @@ impl Table<'_> {
             Field::ULong(value) => value.to_string(),
             Field::Float(value) => value.to_string(),
             Field::Double(value) => value.to_string(),
-            Field::Null => {
-                return Err(TextDataError::EmptyCell {
-                    path: self.path.to_path_buf(),
-                    row,
-                    column: column.into(),
-                });
-            }
+            Field::Null => wanted.null(self.path, row, column)?,
             // The schema was looked at before.
             _ => {
                 return Err(self.malformed(

@@ -39,6 +39,18 @@ impl<'a> Wanted<'a> {
     fn names(&self) -> impl Iterator<Item = &'a str> {
         self.sentences.iter().copied().chain(self.answer)
     }
+
+    /// What stands for null: an empty cell, or where a row needs its answer an error.
+    pub(super) fn null(&self, path: &Path, row: usize, column: &str) -> Result<String, TextDataError> {
+        match self.answer {
+            None => Ok(String::new()),
+            Some(_) => Err(TextDataError::EmptyCell {
+                path: path.to_path_buf(),
+                row,
+                column: column.into(),
+            }),
+        }
+    }
 }
 
 /// A row in words: its line, or its number where there are no lines, and the cells of the wanted columns.
@@ -93,7 +105,7 @@ pub fn read_table(
     set(path, problem.clone(), rows)
 }
 
-/// Reads one column of such a file: sentences without answers. Empty cells are left out.
+/// Reads one column of such a file: sentences without answers. Empty cells and nulls are left out.
 ///
 /// Errors: those of [`read_table`]; a number for a file whose columns have names alone.
 pub fn read_column(path: &Path, column: &SentenceColumn) -> Result<TextSet, TextDataError> {
@@ -159,7 +171,7 @@ fn unknown(path: &Path) -> TextDataError {
 }
 
 /// The ending of a name without `.gz`, in lower case.
-fn ending(path: &Path) -> Option<String> {
+pub(super) fn ending(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?.to_ascii_lowercase();
     let name = name.strip_suffix(".gz").unwrap_or(&name);
     Some(name.rsplit_once('.')?.1.into())
@@ -248,6 +260,7 @@ fn json_lines(path: &Path, wanted: &Wanted<'_>) -> Result<Vec<Cells>, TextDataEr
             Some(Value::String(text)) => Ok(text.clone()),
             // Labels and scores may be numbers, or true and false.
             Some(other @ (Value::Number(_) | Value::Bool(_))) => Ok(other.to_string()),
+            Some(Value::Null) => wanted.null(path, line, name),
             _ => Err(TextDataError::NoColumn {
                 path: path.to_path_buf(),
                 line,
