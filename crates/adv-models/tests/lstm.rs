@@ -362,6 +362,11 @@ fn its_tokenizer_ends_sentences_and_leaves_rare_words_out() {
         assert_eq!(encoded[0].special, [0, 0, 0, 1]);
         assert_eq!(encoded[1].ids, [5, 2, 3, 2]);
         assert_eq!(encoded[1].types, [0, 0, 1, 1]);
+        let cut = tokenizer.clone().with_longest(2).unwrap();
+        let (encoded, _) = cut.encode(&[("day a", None)]).unwrap();
+        assert_eq!(encoded[0].ids, [5, 2]);
+        assert!(cut.encode(&[("day", Some("a"))]).is_err());
+        assert!(tokenizer.clone().with_longest(1).is_err());
         let cut = tokenizer.with_longest(3).unwrap();
         let (encoded, overlong) = cut.encode(&[("day a fine fine day", None)]).unwrap();
         assert_eq!((encoded[0].ids.as_slice(), overlong.cut), (&[5, 3, 2][..], 1));

@@ -564,9 +564,18 @@ fn tokenizers_are_made_of_what_a_folder_has() {
     assert_eq!((found[0].ids.clone(), overlong.cut), (vec![2, 5, 5, 3], 1));
     assert_eq!((tokenizer.size(), tokenizer.mask()), (10, Some(4)));
     tokenizer.check(10).unwrap();
+    let (found, overlong) = encode(&[("good film", None)], 3);
+    assert_eq!((found[0].ids.clone(), overlong.cut), (vec![2, 5, 3], 1));
+    let cutting = tokenizer.clone().with_longest(3).unwrap();
     refused(
-        tokenizer.clone().with_longest(3).unwrap_err(),
-        &["3 tokens leave no room", "special"],
+        cutting
+            .encode(&[("good", None), ("a", Some("film"))])
+            .unwrap_err(),
+        &["a length of 3 leaves no room for a pair of texts beside the special tokens (3)"],
+    );
+    refused(
+        tokenizer.clone().with_longest(2).unwrap_err(),
+        &["a length of 2 leaves no room for a text beside the special tokens (2)"],
     );
     refused(tokenizer.check(9).unwrap_err(), &["up to 9", "9 rows"]);
     let copy = TempDir::new().unwrap();

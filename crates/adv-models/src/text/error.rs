@@ -87,6 +87,18 @@ pub enum TextError {
         /// What is wrong.
         detail: String,
     },
+    /// A length that special tokens alone fill.
+    #[error(
+        "a length of {longest} leaves no room for {texts} beside the special tokens ({special}): allow more"
+    )]
+    NoRoom {
+        /// The length in tokens.
+        longest: usize,
+        /// What is to be cut: a text, or a pair.
+        texts: &'static str,
+        /// Special tokens that come with it.
+        special: usize,
+    },
     /// A tokenizer with ids that the word embedding does not have.
     #[error(
         "the tokenizer in {} has token ids up to {largest}, the word embedding has {rows} rows: tokenizer and weights do \

@@ -13,6 +13,16 @@ pub struct Tokenizer {
     mask: Option<u32>,
 }
 
+/// Where a tokenizer is that no folder holds, as errors say it.
+const OF_WORDS: &str = "memory";
+
+/// What special tokens are added to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Texts {
+    One,
+    Pair,
+}
+
 /// How many texts of a call were cut to the model's length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Overlong {
@@ -60,7 +70,7 @@ impl Tokenizer {
     ///
     /// Errors: those of the library.
     pub fn of_words<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self, TextError> {
-        let folder = PathBuf::from("the tokenizer of words");
+        let folder = PathBuf::from(OF_WORDS);
         let inner = of_words(texts, 1, Ends::Bert, &folder)?;
         let mask = inner.token_to_id("[MASK]");
         Ok(Self { inner, folder, mask })
@@ -74,7 +84,7 @@ impl Tokenizer {
         texts: impl IntoIterator<Item = &'a str>,
         least: usize,
     ) -> Result<Self, TextError> {
-        let folder = PathBuf::from("the tokenizer of words");
+        let folder = PathBuf::from(OF_WORDS);
         let inner = of_words(texts, least, Ends::Last, &folder)?;
         Ok(Self {
             inner,
@@ -98,19 +108,10 @@ impl Tokenizer {
 
     /// The same, cutting texts to at most `longest` tokens, special ones included; of a pair the longer text first.
     ///
-    /// Errors: no room for anything but special tokens.
+    /// Errors: no room for anything but the special tokens of one text. Whether there is room for a pair is looked at by
+    /// [`encode`](Self::encode), if there is one.
     pub fn with_longest(mut self, longest: usize) -> Result<Self, TextError> {
-        // A pair has the most special tokens. The library does not look.
-        let special = self
-            .inner
-            .get_post_processor()
-            .map_or(0, |added| added.added_tokens(true));
-        if longest <= special {
-            return Err(TextError::Tokenizer {
-                path: self.folder,
-                detail: format!("{longest} tokens leave no room for text: {special} are special ones"),
-            });
-        }
+        self.check_room(longest, Texts::One)?;
         let cut = TruncationParams {
             max_length: longest,
             strategy: TruncationStrategy::LongestFirst,
@@ -121,10 +122,32 @@ impl Tokenizer {
         Ok(self)
     }
 
+    /// Refuses a length that special tokens alone fill. The library does not look.
+    fn check_room(&self, longest: usize, texts: Texts) -> Result<(), TextError> {
+        let added = self.inner.get_post_processor();
+        let special = added.map_or(0, |added| added.added_tokens(texts == Texts::Pair));
+        if longest > special {
+            return Ok(());
+        }
+        let texts = match texts {
+            Texts::One => "a text",
+            Texts::Pair => "a pair of texts",
+        };
+        Err(TextError::NoRoom {
+            longest,
+            texts,
+            special,
+        })
+    }
+
     /// Texts, or pairs of texts, as token ids with special tokens, and how many were cut.
     ///
-    /// Errors: a text that the tokenizer refuses.
+    /// Errors: a text that the tokenizer refuses; a pair where the length has room for its special tokens alone.
     pub fn encode(&self, texts: &[(&str, Option<&str>)]) -> Result<(Vec<Encoded>, Overlong), TextError> {
+        let cutting = self.inner.get_truncation();
+        if let Some(cutting) = cutting.filter(|_| texts.iter().any(|(_, second)| second.is_some())) {
+            self.check_room(cutting.max_length, Texts::Pair)?;
+        }
         let inputs: Vec<EncodeInput<'_>> = texts
             .iter()
             .map(|(first, second)| match second {
