@@ -156,6 +156,9 @@ fn every_method_makes_finite_updates_on_text() {
         ("vat", "--model lstm --unlabelled more.txt"),
         ("vat", "--unlabelled more.txt --eps-warmup 1"),
         ("lm", ""),
+        // Room for one word.
+        ("standard", "--model lstm --max-length 2"),
+        ("standard", "--max-length 3"),
     ] {
         let begin = match method {
             "standard" | "mlm" | "lm" => "",
@@ -481,6 +484,66 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
         }
         assert!(!stderr.contains("bug in adv"), "{stderr}");
         assert_eq!(names(&folder.join("out")), ["spec.toml"], "{line}");
+    }
+}
+
+/// All would be right under any attack.
+#[test]
+fn rows_of_a_single_class_are_not_trained_on() {
+    let root = root();
+    let folder = root.path();
+    let rows = |label: &str| format!("a day .\t{label}\na night .\t{label}\n").repeat(15);
+    write(
+        folder.join("one.tsv"),
+        &format!("sentence\tlabel\n{}", rows("yes")),
+    );
+    std::fs::create_dir(folder.join("mine")).expect("made");
+    for name in ["train.tsv", "dev.tsv"] {
+        write(
+            folder.join("mine").join(name),
+            &format!("sentence\tlabel\n{}", rows("1")),
+        );
+    }
+    for (line, words) in [
+        ("train --train-file one.tsv --out out", ["one.tsv", "`yes`"]),
+        (
+            "train --task sst2 --data-dir mine --out task",
+            ["mine", "`positive`"],
+        ),
+    ] {
+        let (_, stderr) = expect(2, folder, line);
+        for word in words.into_iter().chain(["one class"]) {
+            assert!(stderr.contains(word), "{line}: `{word}` is not in {stderr}");
+        }
+    }
+    // A language model does not look at labels, and scores are no classes.
+    let small = "--train-file one.tsv --epochs 1 --batch 8 --max-length 8";
+    json(folder, &format!("train {small} --method mlm --out words"));
+    let numbers = rows("1");
+    write(folder.join("scores.tsv"), &format!("sentence\tlabel\n{numbers}"));
+    let small = small.replace("one.tsv", "scores.tsv");
+    json(
+        folder,
+        &format!("train {small} --scores --method standard --out scores"),
+    );
+}
+
+/// A mini-batch of it alone would end the run, whenever it is resumed.
+#[test]
+fn a_row_with_nothing_to_guess_is_named() {
+    let root = root();
+    let folder = root.path();
+    let mut lines = "a fine day .\nthe night is here\n".repeat(20);
+    lines.push_str("\u{200b}\n");
+    write(folder.join("lines.txt"), &lines);
+    for method in ["lm", "mlm"] {
+        let line =
+            format!("train --train-file lines.txt --method {method} --batch 1 --epochs 1 --out {method}");
+        let (_, stderr) = expect(2, folder, &line);
+        assert!(
+            stderr.contains("row `\\u{200b}` has no token that could be guessed: leave it out"),
+            "{stderr}"
+        );
     }
 }
 

@@ -36,6 +36,7 @@ pub fn load(spec: &TextSpec) -> Result<Corpus> {
     let Some(mut train) = splits.train else {
         return Err(UsageError(format!("{named} has no rows to train on here")).into());
     };
+    check_classes(spec, &train, &splits.folder)?;
     let mut notes = splits.notes;
     let mut apart = |train: &mut TextSet, seed: u64, what: &str| {
         let (rest, part) = train.split(APART, seed);
@@ -78,6 +79,31 @@ pub fn load(spec: &TextSpec) -> Result<Corpus> {
         test,
         notes,
     })
+}
+
+/// Refuses labelled rows of a single class: a model that says nothing else is always right on them, under any attack.
+fn check_classes(spec: &TextSpec, train: &TextSet, folder: &Path) -> Result<()> {
+    let Problem::Classes(names) = train.problem() else {
+        return Ok(());
+    };
+    let mut answers = train.rows().iter().map(|row| row.answer);
+    let Some(Answer::Class(first)) = answers.next() else {
+        return Ok(());
+    };
+    // For a language model answers mean nothing.
+    let unread = spec.training.method.name.is_language_model();
+    if unread || answers.any(|answer| answer != Answer::Class(first)) {
+        return Ok(());
+    }
+    let place = match &spec.source {
+        TextSource::Tables { train, .. } => train.to_string(),
+        _ => format!("{} in {}", spec.source.name(), folder.display()),
+    };
+    Err(UsageError(format!(
+        "{place}: all rows to train on are of one class, `{}`: there must be two at least",
+        names[first as usize]
+    ))
+    .into())
 }
 
 /// Sentences without labels: lines, or a column of a table.

@@ -7,7 +7,7 @@ use crate::spec::{MasksName, MethodName, PlaceName, TextNetwork, TextSpec};
 use crate::usage::UsageError;
 use adv_data::text::{Problem, TextSet};
 use adv_models::MaskPolicy;
-use adv_models::text::{HeadKind, LstmConfig, Overlong, Place, TextConfig, TextModel, Tokenizer};
+use adv_models::text::{Encoded, HeadKind, LstmConfig, Overlong, Place, TextConfig, TextModel, Tokenizer};
 use anyhow::Result;
 use burn::module::Module;
 use burn::tensor::Device;
@@ -222,12 +222,33 @@ impl Plan {
         }
     }
 
+    /// Whether nothing can be learnt from a sentence: it has no token, or a language model none to guess.
+    fn is_bare(&self, sentence: &Encoded) -> bool {
+        let special = || sentence.special.iter().all(|special| *special == 1);
+        match self.head {
+            HeadKind::MaskedLm => special(),
+            // The first token is not guessed.
+            HeadKind::NextToken => special() || sentence.len() < 2,
+            HeadKind::Classes(_) | HeadKind::Regression | HeadKind::None => sentence.is_empty(),
+        }
+    }
+
     /// A set as token ids; says how many were cut.
     pub fn sentences(&self, set: &TextSet, what: &str, notes: &mut Vec<String>) -> Result<Sentences> {
         let (sentences, Overlong { cut, texts }) = Sentences::new(set, &self.tokenizer)?;
-        if let Some(place) = sentences.encoded.iter().position(|sentence| sentence.is_empty()) {
+        if let Some(place) = sentences
+            .encoded
+            .iter()
+            .position(|sentence| self.is_bare(sentence))
+        {
+            let lacks = match self.head {
+                HeadKind::MaskedLm | HeadKind::NextToken => "no token that could be guessed",
+                HeadKind::Classes(_) | HeadKind::Regression | HeadKind::None => {
+                    "no token that the model knows"
+                }
+            };
             return Err(UsageError(format!(
-                "the {what} row `{}` has no token that the model knows: leave it out",
+                "the {what} row `{}` has {lacks}: leave it out",
                 set.rows()[place].first.escape_debug()
             ))
             .into());
