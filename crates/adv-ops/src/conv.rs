@@ -3,7 +3,7 @@
 use crate::cpu::conv::{Block, Forward, Geometry, OutputGrad};
 use crate::cpu::conv::{bias_grad, forward, input_grad, weight_grad};
 use crate::cpu::pool;
-use crate::route::{Node, Operand, Raw, autodiff, operand, plain, raw, values};
+use crate::route::{Node, Operand, Raw, autodiff, contiguous, operand, plain, raw, values};
 use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::NoCheckpointing};
 use burn::backend::autodiff::grads::Gradients;
@@ -119,13 +119,13 @@ fn apply<const N: usize>(block: Block, arguments: [Operand; N]) -> Tensor<4> {
         .iter()
         .all(|argument| matches!(argument, Operand::Plain(_)))
     {
-        let raw = arguments.map(|argument| argument.into_raw().to_contiguous());
+        let raw = arguments.map(|argument| contiguous(argument.into_raw()));
         return plain(compute(&block, &raw).0);
     }
     let arguments = arguments.map(Operand::into_autodiff);
     let track = [arguments[0].is_tracked(), arguments[1].is_tracked()];
     let nodes = arguments.each_ref().map(Node::node);
-    let raw = arguments.map(|argument| argument.into_primitive().to_contiguous());
+    let raw = arguments.map(|argument| contiguous(argument.into_primitive()));
     let (output, choice) = compute(&block, &raw);
     autodiff(
         match Conv2d
@@ -178,7 +178,7 @@ impl<const N: usize> Backward<Flex, N> for Conv2d {
             output,
             choice,
         } = ops.state;
-        let grad = grads.consume::<Flex>(&ops.node).to_contiguous();
+        let grad = contiguous(grads.consume::<Flex>(&ops.node));
         let output = output.as_ref().map_or(&[][..], values);
         let grad = OutputGrad {
             values: values(&grad),

@@ -1,7 +1,7 @@
 //! Fully connected layer.
 
 use crate::cpu::linear::{Geometry, bias_grad, forward, input_grad, weight_grad};
-use crate::route::{Node, Operand, Raw, autodiff, operand, plain, raw, values};
+use crate::route::{Node, Operand, Raw, autodiff, contiguous, operand, plain, raw, values};
 use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::NoCheckpointing};
 use burn::backend::autodiff::grads::Gradients;
@@ -38,13 +38,13 @@ fn apply<const N: usize>(g: Geometry, arguments: [Operand; N]) -> Tensor<2> {
     {
         return plain(compute(
             &g,
-            &arguments.map(|argument| argument.into_raw().to_contiguous()),
+            &arguments.map(|argument| contiguous(argument.into_raw())),
         ));
     }
     let arguments = arguments.map(Operand::into_autodiff);
     let track = [arguments[0].is_tracked(), arguments[1].is_tracked()];
     let nodes = arguments.each_ref().map(Node::node);
-    let raw = arguments.map(|argument| argument.into_primitive().to_contiguous());
+    let raw = arguments.map(|argument| contiguous(argument.into_primitive()));
     let output = compute(&g, &raw);
     autodiff(
         match Linear
@@ -97,7 +97,7 @@ impl<const N: usize> Backward<Flex, N> for Linear {
             input,
             weight,
         } = ops.state;
-        let output_grad = grads.consume::<Flex>(&ops.node).to_contiguous();
+        let output_grad = contiguous(grads.consume::<Flex>(&ops.node));
         let dy = values(&output_grad);
         if let (Some(node), Some(w)) = (&ops.parents[0], weight) {
             let grad = input_grad(&g, values(&w), dy);

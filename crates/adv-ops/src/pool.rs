@@ -1,7 +1,7 @@
 //! Max pooling.
 
 use crate::cpu::pool::{Geometry, forward, input_grad};
-use crate::route::{Operand, autodiff, operand, plain, raw, values};
+use crate::route::{Operand, autodiff, contiguous, operand, plain, raw, values};
 use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::NoCheckpointing};
 use burn::backend::autodiff::grads::Gradients;
@@ -21,13 +21,13 @@ pub fn max_pool2d(input: Tensor<4>, kernel: [usize; 2], stride: [usize; 2]) -> T
     let geometry = Geometry::new(input.dims(), kernel, stride);
     match geometry.and_then(|g| Some((g, operand(&input)?))) {
         Some((g, Operand::Plain(x))) => {
-            let (output, _) = forward(&g, values(&x.to_contiguous()));
+            let (output, _) = forward(&g, values(&contiguous(x)));
             plain(raw(output, g.output_shape()))
         }
         Some((g, Operand::Autodiff(tensor))) => {
             drop(input);
             let (x, node) = tensor.into_parts();
-            let (output, choice) = forward(&g, values(&x.to_contiguous()));
+            let (output, choice) = forward(&g, values(&contiguous(x)));
             let output = raw(output, g.output_shape());
             autodiff(
                 match MaxPool2d
@@ -56,7 +56,7 @@ impl Backward<Flex, 1> for MaxPool2d {
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
         let (g, choice) = ops.state;
-        let output_grad = grads.consume::<Flex>(&ops.node).to_contiguous();
+        let output_grad = contiguous(grads.consume::<Flex>(&ops.node));
         if let [Some(node)] = &ops.parents {
             let grad = input_grad(&g, &choice, values(&output_grad));
             grads.register::<Flex>(node.id, raw(grad, g.input_shape()));

@@ -59,10 +59,9 @@ pub(crate) fn raw<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Raw {
     Raw::from_data(TensorData::new(values, shape))
 }
 
-/// In row-major order, the whole of its storage, and not a second handle where it is already so.
+/// In row-major order, the whole of its storage. Takes its argument, so that no second handle stays where it is already so.
 pub(crate) fn contiguous(raw: Raw) -> Raw {
-    let whole = raw.layout().contiguous_offsets() == Some((0, raw.storage::<f32>().len()));
-    if whole { raw } else { raw.to_contiguous() }
+    raw.to_contiguous()
 }
 
 /// The values in row-major order.
