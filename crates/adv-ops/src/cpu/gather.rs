@@ -12,6 +12,7 @@ pub(crate) const BLOCK_FLOATS: usize = 7168;
 /// padded with zeros to whole vectors.
 #[derive(Default)]
 pub(crate) struct Panels {
+    /// As long as the longest so far; what is packed is in front.
     data: Vec<f32>,
     k: usize,
     width: usize,
@@ -28,15 +29,15 @@ impl Panels {
         self.lanes = lanes;
         self.k = rows.len();
         self.width = n.next_multiple_of(self.lanes);
-        if self.data.capacity() == 0 {
-            self.data = zeros(self.k * self.width);
-        } else {
-            self.data.resize(self.k * self.width, 0.0);
+        let len = self.k * self.width;
+        if self.data.len() < len {
+            self.data = zeros(len);
         }
+        let data = &mut self.data[..len];
         let most = self.lanes * tile_vectors(self.lanes);
         let whole = self.width;
         let dense = rows.windows(2).all(|pair| pair[1] == pair[0] + 1);
-        for_each_piece(&mut self.data, most * rows.len(), rows.len() * n, |i, panel| {
+        for_each_piece(data, most * rows.len(), rows.len() * n, |i, panel| {
             let start = i * most;
             let width = most.min(whole - start);
             let used = width.min(n - start);
@@ -64,6 +65,11 @@ impl Panels {
     /// Columns with the padding: the row length of a result.
     pub(crate) fn width(&self) -> usize {
         self.width
+    }
+
+    /// Bytes of memory.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(self.data.as_slice())
     }
 }
 
@@ -318,7 +324,9 @@ mod tests {
             let cols: Vec<u32> = (0..k as u32).map(|r| r * 3 % 7 + r).collect();
             let data = wave(largest(&rows) + largest(&cols) + 1);
             let b = wave(k * n);
+            // In memory that was in use before, for more.
             let mut panels = Panels::default();
+            panels.pack_for(S::F32_LANES, &vec![f32::NAN; 2 * n], &vec![0; k + 2], 2 * n, 1);
             let starts: Vec<u32> = (0..k as u32).map(|r| r * n as u32).collect();
             panels.pack_for(S::F32_LANES, &b, &starts, n, 1);
             let mut out = vec![f32::NAN; m * panels.width()];

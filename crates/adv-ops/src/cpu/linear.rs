@@ -45,10 +45,15 @@ thread_local! {
     static PANELS: Cell<Panels> = Cell::default();
 }
 
+/// Bytes up to which that memory is kept: more than any layer of a transformer but the one to the words of its vocabulary.
+const KEPT: usize = 64 << 20;
+
 fn with_panels<T>(f: impl FnOnce(&mut Panels) -> T) -> T {
     let mut panels = PANELS.take();
     let result = f(&mut panels);
-    PANELS.set(panels);
+    if panels.bytes() <= KEPT {
+        PANELS.set(panels);
+    }
     result
 }
 
@@ -253,4 +258,23 @@ pub(crate) fn bias_grad(g: &Geometry, output_grad: &[f32]) -> Vec<f32> {
         });
     });
     sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn panels_are_kept_unless_they_are_large() {
+        let kept = |lines: usize| {
+            with_panels(|panels| panels.pack(&[1.0; 512], &vec![0; lines], 512, 1));
+            with_panels(|panels| panels.bytes())
+        };
+        let line = 512 * size_of::<f32>();
+        assert_eq!(kept(40), 40 * line);
+        assert_eq!(kept(3), 40 * line);
+        assert_eq!(kept(90), 90 * line);
+        assert_eq!(kept(KEPT / line), KEPT);
+        assert_eq!(kept(KEPT / line + 1), 0);
+    }
 }
