@@ -27,11 +27,12 @@ pub struct Adam {
 impl Adam {
     /// Update number `time`, from 1, of one tensor: the new weight, and the new moments. Those before the first update are zero.
     ///
-    /// One pass over the memory, in the place of weight and moments where nothing else holds them. The bits are those of Burn's `Adam`
-    /// and `AdamW`, for every number of threads. Arguments are tensors without autodiff, as an optimiser of Burn gets them.
+    /// One pass over the memory, in the place of weight and moments where nothing else holds them. In 32 bits the bits are those of
+    /// Burn's `Adam` and `AdamW` without AMSGrad, up to the sign of a zero, for every number of threads. Arguments are tensors without
+    /// autodiff, as an optimiser of Burn gets them.
     ///
     /// # Panics
-    /// If the shapes differ.
+    /// If the shapes differ, `time` is 0, or a share of [`betas`](Self::betas) does not lie in [0, 1).
     pub fn step<const D: usize>(
         &self,
         rate: f64,
@@ -40,6 +41,9 @@ impl Adam {
         gradient: Tensor<D>,
         moments: [Tensor<D>; 2],
     ) -> (Tensor<D>, [Tensor<D>; 2]) {
+        assert!(time > 0, "updates count from 1");
+        let shares = self.betas.iter().all(|beta| (0.0..1.0).contains(beta));
+        assert!(shares, "moments keep shares in [0, 1), not {:?}", self.betas);
         let shape = weight.dims();
         let [first, second] = &moments;
         let same = [&gradient, first, second].iter().all(|part| part.dims() == shape);
@@ -100,7 +104,7 @@ impl Adam {
     }
 }
 
-/// Burn's operations.
+/// Burn's operations; a factor of 1 costs no pass.
 fn reference<const D: usize>(
     f: Factors,
     weight: Tensor<D>,
@@ -113,9 +117,11 @@ fn reference<const D: usize>(
     };
     let first = first.mul_scalar(f.kept[0]) + gradient.clone().mul_scalar(f.new[0]);
     let second = second.mul_scalar(f.kept[1]) + gradient.square().mul_scalar(f.new[1]);
-    let root = second.clone().div_scalar(f.divisors[1]).sqrt();
-    let corrected = first.clone().div_scalar(f.divisors[0]).mul_scalar(f.factor);
+    let times = |x: Tensor<D>, factor: f32| if factor == 1.0 { x } else { x.mul_scalar(factor) };
+    let over = |x: Tensor<D>, divisor: f32| if divisor == 1.0 { x } else { x.div_scalar(divisor) };
+    let root = over(second.clone(), f.divisors[1]).sqrt();
+    let corrected = times(over(first.clone(), f.divisors[0]), f.factor);
     let change = corrected / root.add_scalar(f.epsilon);
-    let weight = weight.mul_scalar(f.shrink) - change.mul_scalar(f.rate);
+    let weight = times(weight, f.shrink) - change.mul_scalar(f.rate);
     (weight, [first, second])
 }

@@ -51,7 +51,8 @@ pub fn dropout<const D: usize>(
             let mut drawn = vec![0; shape.iter().product()];
             draws(0, &mut drawn);
             let factors: Vec<f32> = drawn.into_iter().map(|draw| rule.factor(draw)).collect();
-            let factors = Tensor::<D>::from_data(TensorData::new(factors, shape), &x.device());
+            let options = (&x.device(), x.dtype());
+            let factors = Tensor::<D>::from_data(TensorData::new(factors, shape), options);
             x * factors
         }
     }

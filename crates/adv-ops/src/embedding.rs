@@ -10,24 +10,26 @@ use burn::tensor::{Int, Tensor, module};
 
 /// The rows of `table`, `[V,E]`, at `ids`, `[B,T]`: `[B,T,E]`.
 ///
-/// The gradient of the table is as large as the table. First order only.
+/// The gradient of the table is as large as the table. Without autodiff it is Burn's own operation. First order only.
 ///
 /// # Panics
 /// As Burn's own operation: an id that the table does not have.
 pub fn embedding(table: Tensor<2>, ids: Tensor<2, Int>) -> Tensor<3> {
     let shape = table.dims();
     let [batch, length] = ids.dims();
-    let Some(Operand::Autodiff(tensor)) = operand(&table) else {
+    let [entries, width] = shape;
+    let full = batch * length * entries * width > 0;
+    let (true, Some(Operand::Autodiff(tensor))) = (full, operand(&table)) else {
         return module::embedding(table, ids);
     };
     let ids = ids.into_data();
-    let rows: Vec<usize> = ids.iter::<i64>().map(|id| id as usize).collect();
+    let rows: Vec<usize> = ids.iter::<i64>().map(|id| checked(id, entries)).collect();
     let (table, node) = tensor.into_parts();
     let table = contiguous(table);
-    let [_, width] = shape;
+    let table = values(&table);
     let mut output = Vec::with_capacity(rows.len() * width);
     for &row in &rows {
-        output.extend_from_slice(&values(&table)[row * width..][..width]);
+        output.extend_from_slice(&table[row * width..][..width]);
     }
     let output = raw(output, [batch, length, width]);
     autodiff(
@@ -40,6 +42,12 @@ pub fn embedding(table: Tensor<2>, ids: Tensor<2, Int>) -> Tensor<3> {
             OpsKind::Tracked(prep) => prep.finish((shape, rows), output),
         },
     )
+}
+
+/// The row of an id, or a panic in Burn's words.
+fn checked(id: i64, entries: usize) -> usize {
+    let row = usize::try_from(id).ok().filter(|&row| row < entries);
+    row.unwrap_or_else(|| panic!("index {id} out of bounds for dimension of size {entries}"))
 }
 
 #[derive(Debug)]

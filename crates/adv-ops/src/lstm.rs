@@ -16,9 +16,16 @@ use burn::tensor::{Tensor, s};
 /// who makes it for all steps at once. Computes gradients only for the arguments that are tracked. First order only.
 ///
 /// # Panics
-/// As Burn's own operations: shapes that do not fit together, arguments on different devices.
+/// If the shapes do not fit together, or the arguments are on different devices.
 pub fn lstm(gates: Tensor<3>, weight: Tensor<2>) -> Tensor<3> {
-    let geometry = Geometry::new(gates.dims(), weight.dims());
+    let ([_, _, width], [rows, hidden]) = (gates.dims(), weight.dims());
+    assert!(
+        width == 4 * hidden && rows == width,
+        "gates [B,T,4H] and a weight [4H,H], not {:?} and {:?}",
+        gates.dims(),
+        weight.dims()
+    );
+    let geometry = Geometry::new(gates.dims(), hidden);
     let (Some(g), Some(x), Some(w)) = (geometry, operand(&gates), operand(&weight)) else {
         return reference(gates, weight);
     };
@@ -63,9 +70,13 @@ pub fn lstm(gates: Tensor<3>, weight: Tensor<2>) -> Tensor<3> {
 fn reference(gates: Tensor<3>, weight: Tensor<2>) -> Tensor<3> {
     let [batch, steps, width] = gates.dims();
     let hidden = width / 4;
-    let device = gates.device();
+    if batch * steps * hidden == 0 {
+        // Nothing to compute, and Burn's operations do not take every empty tensor.
+        return gates.slice(s![.., .., 0..hidden]);
+    }
+    let options = (&gates.device(), gates.dtype());
     let weight = weight.transpose();
-    let mut h = Tensor::<2>::zeros([batch, hidden], &device);
+    let mut h = Tensor::<2>::zeros([batch, hidden], options);
     let mut c = h.clone();
     let mut all = Vec::with_capacity(steps);
     for t in 0..steps {

@@ -14,11 +14,12 @@ use burn::tensor::Tensor;
 /// only.
 ///
 /// # Panics
-/// As Burn's own operations: shapes that do not fit together, arguments on different devices.
+/// If there is not one share for each row, or the arguments are on different devices.
 pub fn weighted_moments(table: Tensor<2>, shares: Tensor<1>) -> Tensor<2> {
     let [rows, width] = table.dims();
-    let fits = rows > 0 && width > 0 && shares.dims() == [rows];
-    let (true, Some(x), Some(weights)) = (fits, operand(&table), operand(&shares)) else {
+    assert_eq!(shares.dims(), [rows], "a share for each row");
+    let full = rows > 0 && width > 0;
+    let (true, Some(x), Some(weights)) = (full, operand(&table), operand(&shares)) else {
         return reference(table, shares);
     };
     let weights = contiguous(weights.into_raw());

@@ -21,6 +21,10 @@ const MASKED: f64 = -1e9;
 pub fn masked_softmax(scores: Tensor<4>, mask: Tensor<2>, scale: f64) -> Tensor<4> {
     let [batch, heads, rows, row] = scores.dims();
     assert_eq!(mask.dims(), [batch, row], "a mask for each sample and place");
+    if scores.dims().contains(&0) {
+        // Nothing to compute, and Burn's operations do not take every empty tensor.
+        return scores;
+    }
     let (Some(scores_there), Some(mask_there)) = (operand(&scores), operand(&mask)) else {
         let bias = mask.neg().add_scalar(1.0).mul_scalar(MASKED);
         let biased = scores.mul_scalar(scale) + bias.reshape([batch, 1, 1, row]);

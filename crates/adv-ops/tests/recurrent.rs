@@ -5,8 +5,8 @@ mod common;
 
 use adv_ops::{lstm, weighted_moments};
 use burn::tensor::activation::sigmoid;
-use burn::tensor::{Device, Gradients, Tensor, TensorData, s};
-use common::{Pass, assert_close, random, values};
+use burn::tensor::{DType, Device, Gradients, Tensor, TensorData, s};
+use common::{Pass, assert_close, panic_of, random, values};
 
 /// The gradients of a loss that weighs every output differently.
 fn backward<const D: usize>(output: Tensor<D>) -> Gradients {
@@ -151,24 +151,64 @@ fn weighted_moments_agree() {
 }
 
 #[test]
-fn other_checkpointing_falls_back() {
-    let pass = |device: Device| {
-        let leaf = |shape: [usize; 2], seed| random(shape, seed, &device).require_grad();
+fn other_tensors_fall_back() {
+    let pass = |device: Device, dtype: DType| {
+        let leaf = |shape: [usize; 2], seed| random(shape, seed, &device).cast(dtype).require_grad();
+        let narrow = |tensor: Tensor<2>| values(tensor.cast(DType::F32));
         let (gates, weight) = (leaf([3 * 4, 4 * 5], 1), leaf([4 * 5, 5], 2));
         let y: Tensor<3> = lstm(gates.clone().reshape([3, 4, 4 * 5]), weight.clone());
-        let moments = weighted_moments(y.clone().reshape([3 * 4, 5]), shares(12));
-        let output = [values(y), values(moments.clone())].concat();
-        let grads = backward(moments);
+        let table = y.reshape([3 * 4, 5]);
+        let moments = weighted_moments(table.clone(), shares(12).cast(dtype));
+        assert_eq!(moments.dtype(), dtype);
+        let output = [narrow(table), narrow(moments.clone())].concat();
+        let grads = backward(moments.cast(DType::F32));
         Pass {
             output,
-            grads: [gates, weight].map(|leaf| leaf.grad(&grads).map(values)).to_vec(),
+            grads: [gates, weight].map(|leaf| leaf.grad(&grads).map(narrow)).to_vec(),
         }
     };
-    let plain = Device::flex().autodiff();
-    pass(plain).compare(
-        &pass(Device::flex().autodiff().gradient_checkpointing()),
-        "checkpointing",
-    );
+    let device = Device::flex().autodiff();
+    let ours = pass(device.clone(), DType::F32);
+    ours.compare(&pass(device.clone(), DType::F64), "float64");
+    let checkpointing = device.gradient_checkpointing();
+    ours.compare(&pass(checkpointing, DType::F32), "checkpointing");
+}
+
+#[test]
+fn empty_arguments_have_empty_results() {
+    for [batch, steps, hidden] in [[0, 2, 3], [2, 0, 3], [2, 3, 0], [0, 0, 0]] {
+        for tracked in [true, false] {
+            let gates = leaf([batch, steps, 4 * hidden], 1, 1.0, tracked);
+            let y = lstm(gates, leaf([4 * hidden, hidden], 2, 1.0, tracked));
+            assert_eq!(y.dims(), [batch, steps, hidden]);
+        }
+    }
+    let moments = weighted_moments(leaf([3, 0], 1, 1.0, true), shares(3));
+    assert_eq!(moments.dims(), [2, 0]);
+}
+
+#[test]
+fn shapes_that_do_not_fit_are_refused() {
+    let device = Device::flex();
+    for ([gates, weight], message) in [
+        (
+            [10, 10],
+            "gates [B,T,4H] and a weight [4H,H], not [2, 3, 10] and [10, 2]",
+        ),
+        (
+            [8, 1],
+            "gates [B,T,4H] and a weight [4H,H], not [2, 3, 8] and [1, 2]",
+        ),
+        (
+            [12, 8],
+            "gates [B,T,4H] and a weight [4H,H], not [2, 3, 12] and [8, 2]",
+        ),
+    ] {
+        let text = panic_of(|| lstm(random([2, 3, gates], 1, &device), random([weight, 2], 2, &device)));
+        assert_eq!(text, message);
+    }
+    let text = panic_of(|| weighted_moments(random([4, 3], 1, &device), random([1], 2, &device)));
+    assert!(text.contains("a share for each row"), "{text}");
 }
 
 /// Both in a row; gradients of everything.

@@ -35,6 +35,16 @@ pub fn assert_close(name: &str, ours: &[f32], reference: &[f32]) {
     }
 }
 
+/// The message of the panic that a closure ends in.
+pub fn panic_of<T>(f: impl FnOnce() -> T) -> String {
+    let Err(panic) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)) else {
+        panic!("no panic");
+    };
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string))
+        .expect("a message")
+}
+
 /// Output and gradients of one operation.
 pub struct Pass {
     pub output: Vec<f32>,

@@ -31,14 +31,16 @@ pub(crate) struct Geometry {
 }
 
 impl Geometry {
-    /// `None` for shapes that do not fit together, or empty ones. `gates`: `[B,T,4H]`, `weight`: `[4H,H]`.
-    pub(crate) fn new(gates: [usize; 3], weight: [usize; 2]) -> Option<Self> {
+    /// For gates `[B,T,4H]`; `None` for empty shapes, or too large ones.
+    pub(crate) fn new(gates: [usize; 3], hidden: usize) -> Option<Self> {
         let [batch, steps, width] = gates;
-        let [rows, hidden] = weight;
+        if gates.contains(&0) {
+            return None;
+        }
         let whole = Self { batch, steps, hidden };
-        let sizes = [batch * steps * width, rows * hidden, whole.step(KEPT)];
-        let fits = sizes.iter().all(|&size| size > 0 && size < u32::MAX as usize);
-        (fits && width == 4 * hidden && rows == width).then_some(whole)
+        let sizes = [batch * steps * width, width * hidden, whole.step(KEPT)];
+        let fits = sizes.iter().all(|&size| size < u32::MAX as usize);
+        fits.then_some(whole)
     }
 
     /// Units of a block, the last one apart: whole vectors.
