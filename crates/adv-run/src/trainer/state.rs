@@ -38,9 +38,12 @@ pub struct TrainState<const D: usize, M> {
 /// A model that moves through its update. A clone would share the weights, so that none could be changed in place.
 pub struct Movable<M>(Option<M>);
 
+/// Why there always is a model.
+const THERE: &str = "only a panic in an update leaves no model";
+
 impl<M> Movable<M> {
     fn update(&mut self, step: impl FnOnce(M) -> M) {
-        self.0 = self.0.take().map(step);
+        self.0 = Some(step(self.0.take().expect(THERE)));
     }
 }
 
@@ -54,7 +57,7 @@ impl<M> Deref for Movable<M> {
     type Target = M;
 
     fn deref(&self) -> &M {
-        self.0.as_ref().expect("only a panic in an update leaves none")
+        self.0.as_ref().expect(THERE)
     }
 }
 
@@ -125,5 +128,23 @@ struct Finite(bool);
 impl ModuleVisitor for Finite {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         self.0 = self.0 && param.val().inner().is_finite().all().into_scalar::<bool>();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    #[test]
+    fn an_update_without_a_model_is_no_update() {
+        let mut model = Movable::from(3);
+        model.update(|model| model + 1);
+        assert_eq!(*model, 4);
+        let broken = catch_unwind(AssertUnwindSafe(|| model.update(|_| panic!("in an update"))));
+        assert!(broken.is_err());
+        let next = catch_unwind(AssertUnwindSafe(|| model.update(|model| model)));
+        let message = next.expect_err("there is no model to update");
+        assert_eq!(message.downcast_ref::<String>().map(String::as_str), Some(THERE));
     }
 }
