@@ -106,6 +106,42 @@ mod tests {
             .collect()
     }
 
+    /// Weight and moments of one tensor after five steps, bit by bit.
+    fn parts<O: Optimizer>(
+        optimiser: &O,
+        moments: impl Fn(O::State<2>) -> AdaptiveMomentumState<2>,
+    ) -> [Vec<u32>; 3] {
+        let (mut weight, mut state) = (values(0, [70, 90]), None);
+        for step in 0..5 {
+            let rate = 1e-2 / (step + 1) as f64;
+            (weight, state) = optimiser.step(rate, weight, values(2 + step, [70, 90]), state);
+        }
+        let moments = moments(state.expect("a state after a step"));
+        [weight, moments.moment_1, moments.moment_2].map(|part| {
+            let data = part.into_data();
+            data.iter::<f32>().map(f32::to_bits).collect()
+        })
+    }
+
+    #[test]
+    fn moments_have_the_bits_of_burns_optimisers() {
+        let ours = |decay| {
+            let rule = Adam {
+                betas: [0.9, 0.999],
+                epsilon: 1e-8,
+                decay,
+            };
+            parts(&OnePassAdam(rule), |state| state.momentum)
+        };
+        let penalty = Some(WeightDecayConfig::new(0.3));
+        let adam = AdamConfig::new().with_epsilon(1e-8).with_weight_decay(penalty);
+        let adam = parts(&adam.build(), |state| state.momentum);
+        assert!(ours(Decay::Gradient(0.3)) == adam, "Adam");
+        let adamw = AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(0.3);
+        let adamw = parts(&adamw.build(), |state| state.momentum);
+        assert!(ours(Decay::Weight(0.3)) == adamw, "AdamW");
+    }
+
     #[test]
     fn weights_have_the_bits_of_burns_optimisers() {
         let ours = |decay| {
