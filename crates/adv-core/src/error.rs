@@ -47,6 +47,9 @@ pub enum ParamError {
     /// A share of the radius outside [0, 1].
     #[error("the share of the radius must be in [0, 1], got {0}")]
     RadiusShare(f64),
+    /// A share of the weight of a penalty outside [0, 1].
+    #[error("the share of the penalty's weight must be in [0, 1], got {0}")]
+    WeightShare(f64),
     /// The weight of a penalty is negative, infinite or not a number.
     #[error("the weight of the penalty must be a finite number of at least 0, got {0}")]
     Weight(f64),

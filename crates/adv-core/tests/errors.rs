@@ -35,7 +35,7 @@ fn yopo(passes: usize, inner_steps: usize, radius: f64, step: f64) -> Option<Par
     Yopo::new(parts).err()
 }
 
-fn vat(radius: f64, probe: f64, iterations: usize) -> Option<ParamError> {
+fn vat(radius: f64, probe: f64, iterations: usize) -> Result<Vat, ParamError> {
     let weight = 1.0;
     let parts = VatParts {
         radius,
@@ -43,7 +43,7 @@ fn vat(radius: f64, probe: f64, iterations: usize) -> Option<ParamError> {
         iterations,
         weight,
     };
-    Vat::new(parts).err()
+    Vat::new(parts)
 }
 
 #[test]
@@ -55,6 +55,7 @@ fn invalid_parameters_cannot_be_built() {
     };
     let pgd = Perturbation::pgd(0.3, 0.1, 7).unwrap();
     let plain = Adversarial::new(Perturbation::fgsm(0.1).unwrap());
+    let of_vat = vat(1.0, 0.1, 1).unwrap();
     let table = [
         (Perturbation::fgsm(-0.1).err(), ParamError::Radius(-0.1)),
         (Perturbation::fgm(NAN).err(), ParamError::Radius(NAN)),
@@ -161,9 +162,15 @@ fn invalid_parameters_cannot_be_built() {
             Noisy::new(pgd).with_clean_share(1.0).err(),
             ParamError::CleanShare(1.0),
         ),
-        (vat(-1.0, 0.1, 1), ParamError::Radius(-1.0)),
-        (vat(1.0, NAN, 1), ParamError::Radius(NAN)),
-        (vat(1.0, 0.1, 0), ParamError::CountZero("power iterations")),
+        (vat(-1.0, 0.1, 1).err(), ParamError::Radius(-1.0)),
+        (vat(1.0, NAN, 1).err(), ParamError::Radius(NAN)),
+        (vat(1.0, 0.1, 0).err(), ParamError::CountZero("power iterations")),
+        (
+            of_vat.with_weight_share(-0.1).err(),
+            ParamError::WeightShare(-0.1),
+        ),
+        (of_vat.with_weight_share(1.5).err(), ParamError::WeightShare(1.5)),
+        (of_vat.with_weight_share(NAN).err(), ParamError::WeightShare(NAN)),
         (FreeAt::restarting(0, pgd).err(), ParamError::CountZero("replays")),
         (FreeAt::restarting(3, pgd).err(), ParamError::OneStep),
         (

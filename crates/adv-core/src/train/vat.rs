@@ -71,11 +71,14 @@ impl Vat {
         }
     }
 
-    /// For `samples` of `all`: the penalty weighs that share of what it did, so that a mini-batch in several parts has the mean over all
-    /// of its samples.
-    pub fn of_part(mut self, samples: usize, all: usize) -> Self {
-        self.parts.weight *= samples.min(all) as f64 / all.max(1) as f64;
-        self
+    /// The same with a weight of `share` of the old one; it lies in [0, 1]. A mini-batch in several parts, each with its share of the
+    /// samples, has the mean over all of them.
+    pub fn with_weight_share(mut self, share: f64) -> Result<Self, ParamError> {
+        if !(0.0..=1.0).contains(&share) {
+            return Err(ParamError::WeightShare(share));
+        }
+        self.parts.weight *= share;
+        Ok(self)
     }
 
     /// The same with a radius of `share` of the old one; it lies in [0, 1].

@@ -59,7 +59,11 @@ impl TrainingMethod<3, TextModel> for SemiSupervised {
             return self.vat.gradients(model, batch, carried, noise, ledger);
         };
         let [labelled, unlabelled] = [batch.targets(), bare].map(|batch| batch.tokens().shape()[0]);
-        let part = |samples: usize| self.vat.of_part(samples, labelled + unlabelled);
+        let all = (labelled + unlabelled).max(1) as f64;
+        let part = |samples: usize| {
+            let part = self.vat.with_weight_share(samples as f64 / all);
+            part.expect("a part is no more than all")
+        };
         let mask = model.mask(bare.tokens(), self.special);
         let beside = Batch::new(model.clean(bare.tokens()), bare).with_mask(mask);
 
