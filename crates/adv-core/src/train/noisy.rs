@@ -5,7 +5,8 @@ use crate::{Batch, Ledger, Noise, Objective, ParamError, PassError, Passes, Pert
 use burn::module::Module;
 
 /// Training at a random perturbation: the start of an ascent that is never climbed. What adversarial training is held against (the random
-/// perturbation of Miyato et al. 2017, section 5: [`Start::Direction`](crate::Start::Direction) of the length of its steps).
+/// perturbation of Miyato et al. 2017, section 5: [`Start::Direction`](crate::Start::Direction) of the length of its steps). With a value
+/// range the perturbed input is clamped to it, so that near the bounds it moves by less than the start.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Noisy {
     perturbation: Perturbation,

@@ -10,7 +10,8 @@ use std::fmt;
 pub enum MethodName {
     /// Clean data only.
     Standard,
-    /// A random direction of a fixed L2 length: what adversarial training is held against (Miyato et al. 2017).
+    /// A random direction of a fixed L2 length: what adversarial training is held against (Miyato et al. 2017). On images, clamped to the
+    /// value range and so shorter near its bounds.
     Random,
     /// One sign step (Goodfellow et al. 2015).
     Fgsm,
