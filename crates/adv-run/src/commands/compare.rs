@@ -147,8 +147,11 @@ fn entries(args: &CompareArgs) -> Result<Vec<Entry>> {
                 .into());
             }
             Some(calls) => calls / cost.gradient_calls(share),
-            None if cost.updates == 1 => training.epochs,
-            // A mini-batch of FreeAT is worth m updates.
+            // A mini-batch of FreeAT is worth m updates,
+            None if training.begin(u64::MAX) == 0 || cost.updates == 1 => {
+                training.epochs / cost.updates as f64
+            }
+            // but not the first ones, if they are standard training.
             None => {
                 let per_epoch = training.batches(samples(&spec)?)?.batches_per_epoch() as f64;
                 let updates = (training.epochs * per_epoch).round() as u64;
@@ -191,7 +194,7 @@ fn refuse_what_nobody_reads(given: &Settings, labels: &[String]) -> Result<(), U
 /// The training samples of a run.
 fn samples(spec: &RunSpec) -> Result<usize> {
     Ok(match spec {
-        RunSpec::Image(spec) => load_data(spec)?.train.len(),
+        RunSpec::Image(spec) => load_data(spec)?.train.len().saturating_sub(spec.hold_out),
         RunSpec::Text(spec) => text::data::load(spec)?.train.len(),
     })
 }
