@@ -1,5 +1,6 @@
 //! `adv compare`: several methods under an equal budget.
 
+use super::compare_labels::{ON_IMAGES, ON_TEXT, parse_label, refuse_what_nobody_reads};
 use super::compare_page::page;
 use super::{Done, show};
 use crate::cli::CompareArgs;
@@ -8,19 +9,13 @@ use crate::hub;
 use crate::image::load_data;
 use crate::result::RunResult;
 use crate::run::{Outcome, create_folder, execute};
-use crate::spec::{ImageSpec, MethodName, RunSpec, Settings, TextSpec};
+use crate::spec::{ImageSpec, RunSpec, Settings, TextSpec};
 use crate::text;
 use crate::trainer::Files;
 use crate::usage::UsageError;
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
-
-/// What is compared where nothing is said, on images.
-const ON_IMAGES: &str = "standard,fgsm,fgsm-rs,free-8,pgd-7,yopo-5-10,freelb-3";
-
-/// The same on text.
-const ON_TEXT: &str = "standard,fgm,free-3,pgd-3,yopo-3-2,freelb-3";
 
 /// A method with its label in the tables.
 pub(super) struct Entry {
@@ -169,28 +164,6 @@ fn entries(args: &CompareArgs) -> Result<Vec<Entry>> {
     labels.into_iter().map(entry).collect()
 }
 
-/// Says so of a flag that none of the methods reads.
-fn refuse_what_nobody_reads(given: &Settings, labels: &[String]) -> Result<(), UsageError> {
-    let mut unread: Option<Vec<&str>> = None;
-    for label in labels {
-        let Some(method) = parse_label(label)?.method else {
-            continue;
-        };
-        let here = given.without_part(method, given.is_on_text());
-        unread = Some(match unread {
-            None => here,
-            Some(all) => all.into_iter().filter(|flag| here.contains(flag)).collect(),
-        });
-    }
-    match unread.unwrap_or_default().first() {
-        Some(flag) => Err(UsageError(format!(
-            "{flag} has no part in any of {}: leave it out",
-            labels.join(", ")
-        ))),
-        None => Ok(()),
-    }
-}
-
 /// The training samples of a run.
 fn samples(spec: &RunSpec) -> Result<usize> {
     Ok(match spec {
@@ -237,53 +210,6 @@ fn first_layer_share(spec: &ImageSpec) -> Result<f64> {
     Ok(model.first_layer_share())
 }
 
-/// Settings of a method with its numbers: `pgd-7`, `free-8`, `yopo-5-10`, `freelb-3`, or a bare name.
-fn parse_label(label: &str) -> Result<Settings, UsageError> {
-    let unknown = || {
-        UsageError(format!(
-            "--methods: `{label}` is no method: use pgd-STEPS, free-M, yopo-M-N, freelb-K, or a name of `adv methods`"
-        ))
-    };
-    let bare: Option<MethodName> = MethodName::ALL.into_iter().find(|name| name.to_string() == label);
-    if let Some(method) = bare {
-        return Ok(Settings {
-            method: Some(method),
-            ..Settings::default()
-        });
-    }
-    let (name, numbers) = label.split_once('-').ok_or_else(unknown)?;
-    let numbers: Vec<usize> = numbers
-        .split('-')
-        .map(str::parse)
-        .collect::<Result<_, _>>()
-        .map_err(|_| unknown())?;
-    let none = Settings::default();
-    match (name, numbers.as_slice()) {
-        ("pgd", &[steps]) => Ok(Settings {
-            method: Some(MethodName::Pgd),
-            steps: Some(steps),
-            ..none
-        }),
-        ("free" | "freeat", &[m]) => Ok(Settings {
-            method: Some(MethodName::FreeAt),
-            m: Some(m),
-            ..none
-        }),
-        ("yopo", &[m, n]) => Ok(Settings {
-            method: Some(MethodName::Yopo),
-            m: Some(m),
-            n_inner: Some(n),
-            ..none
-        }),
-        ("freelb", &[k]) => Ok(Settings {
-            method: Some(MethodName::FreeLb),
-            steps: Some(k),
-            ..none
-        }),
-        _ => Err(unknown()),
-    }
-}
-
 /// The folder of a run of an earlier comparison, if it was the same run.
 fn same_run(files: Files, entry: &Entry) -> Result<Files> {
     let there = RunSpec::resolve(Settings::read(&files.spec())?)?;
@@ -328,29 +254,6 @@ pub(super) fn budget(args: &CompareArgs, entries: &[Entry]) -> String {
         None => {
             let epochs = entries.iter().map(|e| e.passes).fold(0.0, f64::max);
             format!("{epochs} passes over the data, replays counted")
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn labels_carry_their_numbers() {
-        let numbers = |label: &str| parse_label(label).map(|s| (s.steps, s.m, s.n_inner));
-        for (label, expected) in [
-            ("standard", (None, None, None)),
-            ("fgsm-rs", (None, None, None)),
-            ("pgd-40", (Some(40), None, None)),
-            ("free-8", (None, Some(8), None)),
-            ("yopo-5-10", (None, Some(5), Some(10))),
-            ("freelb-3", (Some(3), None, None)),
-        ] {
-            assert_eq!(numbers(label), Ok(expected), "{label}");
-        }
-        for label in ["", "pgd-", "pgd-x", "yopo-5", "trades-10"] {
-            assert!(parse_label(label).is_err(), "{label}");
         }
     }
 }

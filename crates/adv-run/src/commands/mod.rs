@@ -1,6 +1,7 @@
 //! One file a word of the command line.
 
 mod compare;
+mod compare_labels;
 mod compare_page;
 mod eval;
 mod methods;
