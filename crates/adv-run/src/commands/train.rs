@@ -134,10 +134,13 @@ fn print(finished: &[(Files, RunResult)], json: bool) -> Result<Done> {
         .collect();
     println!("{}", show::results(&rows));
     for (files, result) in finished {
-        println!(
-            "Accuracies of the {} weights: clean on all {} test samples, attacks on the first {}.",
-            result.weights, result.clean_n, result.attack_n
-        );
+        let (weights, all) = (&result.weights, result.clean_n);
+        match result.attack_n {
+            0 => println!("Figures of the {weights} weights, on all {all} test samples."),
+            n => println!(
+                "Accuracies of the {weights} weights: clean on all {all} test samples, attacks on the first {n}."
+            ),
+        }
         for warning in &result.warnings {
             println!("warning: {warning}");
         }

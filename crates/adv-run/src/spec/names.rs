@@ -10,8 +10,7 @@ use std::fmt;
 pub enum MethodName {
     /// Clean data only.
     Standard,
-    /// A random direction of a fixed L2 length: what adversarial training is held against (Miyato et al. 2017). On images, clamped to the
-    /// value range and so shorter near its bounds.
+    /// A random direction of a fixed L2 length, as a control (Miyato et al. 2017); on images clamped to the value range.
     Random,
     /// One sign step (Goodfellow et al. 2015).
     Fgsm,
