@@ -1,9 +1,8 @@
 //! Training on perturbed data: FGSM, FGM, PGD and every other perturbation value.
 
+use super::clean_share::CleanShare;
 use super::{Carried, TrainingMethod, Update};
-use crate::{
-    AscentMode, Batch, Ledger, Noise, Objective, ParamError, PassError, Passes, Perturbation, gradients,
-};
+use crate::{AscentMode, Batch, Ledger, Noise, Objective, ParamError, PassError, Passes, Perturbation};
 use burn::module::Module;
 
 /// Adversarial training (Madry et al. 2018, eq. 2.1): the gradients of the loss at the perturbed batch, alone or mixed
@@ -14,7 +13,7 @@ use burn::module::Module;
 pub struct Adversarial {
     perturbation: Perturbation,
     mode: AscentMode,
-    clean_share: f64,
+    clean_share: CleanShare,
 }
 
 impl Adversarial {
@@ -23,7 +22,7 @@ impl Adversarial {
         Self {
             perturbation,
             mode: AscentMode::Train,
-            clean_share: 0.0,
+            clean_share: CleanShare::default(),
         }
     }
 
@@ -36,14 +35,10 @@ impl Adversarial {
     ///
     /// Costs one more forward and backward per mini-batch. `share` lies in [0, 1).
     pub fn with_clean_share(self, share: f64) -> Result<Self, ParamError> {
-        if (0.0..1.0).contains(&share) {
-            Ok(Self {
-                clean_share: share,
-                ..self
-            })
-        } else {
-            Err(ParamError::CleanShare(share))
-        }
+        Ok(Self {
+            clean_share: CleanShare::new(share)?,
+            ..self
+        })
     }
 
     /// The perturbation.
@@ -55,7 +50,7 @@ impl Adversarial {
 impl<const D: usize, M: Objective<D> + Module> TrainingMethod<D, M> for Adversarial {
     fn expected_cost(&self) -> Passes {
         let steps = self.perturbation.steps() as u64;
-        let training = if self.clean_share > 0.0 { 2 } else { 1 };
+        let training = self.clean_share.passes();
         Passes {
             forwards: steps + training,
             full_backwards: training,
@@ -82,15 +77,6 @@ impl<const D: usize, M: Objective<D> + Module> TrainingMethod<D, M> for Adversar
     ) -> Result<Update, PassError> {
         let frozen = self.mode.freeze(model);
         let ascent = self.perturbation.ascend(&frozen, batch, noise, ledger)?;
-        let share = self.clean_share;
-        let pass = ledger.weight_gradients(model, ascent.input, batch.targets(), 1.0 - share)?;
-        if share == 0.0 {
-            return Ok(pass.into());
-        }
-        let clean = ledger.weight_gradients(model, batch.clean(), batch.targets(), share)?;
-        Ok(Update {
-            gradients: gradients::sum(pass.gradients, clean.gradients, model),
-            losses: vec![pass.loss, clean.loss],
-        })
+        self.clean_share.gradients(model, batch, ascent.input, ledger)
     }
 }

@@ -1,6 +1,7 @@
 //! Training methods: from a model, a batch and carried state to the gradients of one optimiser update.
 
 mod adversarial;
+mod clean_share;
 mod free_at;
 mod free_lb;
 mod noisy;

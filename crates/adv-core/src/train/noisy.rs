@@ -1,7 +1,8 @@
 //! Training under noise.
 
+use super::clean_share::CleanShare;
 use super::{Carried, TrainingMethod, Update};
-use crate::{Batch, Ledger, Noise, Objective, ParamError, PassError, Passes, Perturbation, gradients};
+use crate::{Batch, Ledger, Noise, Objective, ParamError, PassError, Passes, Perturbation};
 use burn::module::Module;
 
 /// Training at a random perturbation: the start of an ascent that is never climbed. What adversarial training is held against (the random
@@ -10,7 +11,7 @@ use burn::module::Module;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Noisy {
     perturbation: Perturbation,
-    clean_share: f64,
+    clean_share: CleanShare,
 }
 
 impl Noisy {
@@ -18,7 +19,7 @@ impl Noisy {
     pub fn new(perturbation: Perturbation) -> Self {
         Self {
             perturbation,
-            clean_share: 0.0,
+            clean_share: CleanShare::default(),
         }
     }
 
@@ -26,20 +27,16 @@ impl Noisy {
     ///
     /// Costs one more forward and backward per mini-batch.
     pub fn with_clean_share(self, share: f64) -> Result<Self, ParamError> {
-        if (0.0..1.0).contains(&share) {
-            Ok(Self {
-                clean_share: share,
-                ..self
-            })
-        } else {
-            Err(ParamError::CleanShare(share))
-        }
+        Ok(Self {
+            clean_share: CleanShare::new(share)?,
+            ..self
+        })
     }
 }
 
 impl<const D: usize, M: Objective<D> + Module> TrainingMethod<D, M> for Noisy {
     fn expected_cost(&self) -> Passes {
-        let passes = if self.clean_share > 0.0 { 2 } else { 1 };
+        let passes = self.clean_share.passes();
         Passes {
             forwards: passes,
             full_backwards: passes,
@@ -65,15 +62,6 @@ impl<const D: usize, M: Objective<D> + Module> TrainingMethod<D, M> for Noisy {
     ) -> Result<Update, PassError> {
         let delta = self.perturbation.start(batch, noise);
         let input = self.perturbation.apply(batch, delta);
-        let share = self.clean_share;
-        let pass = ledger.weight_gradients(model, input, batch.targets(), 1.0 - share)?;
-        if share == 0.0 {
-            return Ok(pass.into());
-        }
-        let clean = ledger.weight_gradients(model, batch.clean(), batch.targets(), share)?;
-        Ok(Update {
-            gradients: gradients::sum(pass.gradients, clean.gradients, model),
-            losses: vec![pass.loss, clean.loss],
-        })
+        self.clean_share.gradients(model, batch, input, ledger)
     }
 }
