@@ -25,16 +25,39 @@ pub struct Masks(Arc<Mutex<Source>>);
 struct Source {
     seed: u64,
     pass: u32,
+    view: u32,
+    rows: Option<Rows>,
     policy: MaskPolicy,
 }
 
+/// The samples of a mini-batch that a pass takes: so many from this one on.
+#[derive(Debug, Clone, Copy)]
+struct Rows {
+    first: usize,
+    count: usize,
+}
+
 impl Masks {
-    /// Masks of a new mini-batch: they depend on this seed, the layer and, if fresh, the pass.
+    /// Masks of a new mini-batch: they depend on this seed, the layer, the view and, if fresh, the pass.
     pub fn begin_batch(&self, seed: u64) {
         self.change(|source| {
             source.seed = seed;
             source.pass = 0;
+            source.view = 0;
+            source.rows = None;
         });
+    }
+
+    /// Passes that follow take `count` samples of the mini-batch from number `first` on, under the masks that these have in a pass of
+    /// all samples.
+    pub(crate) fn begin_rows(&self, first: usize, count: usize) {
+        self.change(|source| source.rows = Some(Rows { first, count }));
+    }
+
+    /// Masks of another view of the mini-batch at hand, 0 at first; fresh ones differ from pass to pass anyway. Going back to a view
+    /// goes back to its masks.
+    pub(crate) fn begin_view(&self, view: u32) {
+        self.change(|source| source.view = view);
     }
 
     /// Sets the policy, for all passes that follow.
@@ -52,22 +75,28 @@ impl Masks {
         edit(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// The draws of one use: 16 bits an entry, enough for a probability and half the work of 32. Those from entry `first`, which is
-    /// even, on.
-    fn draws(&self, layer: u32) -> impl Fn(usize, &mut [u16]) + Send + Sync + use<> {
+    /// The draws of one use by a tensor of so many entries: 16 bits an entry, enough for a probability and half the work of 32. Those from
+    /// entry `first`, which is even, on.
+    fn draws(&self, layer: u32, entries: usize) -> impl Fn(usize, &mut [u16]) + Send + Sync + use<> {
         let source = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let pass = match source.policy {
-            MaskPolicy::Replay => 0,
+            MaskPolicy::Replay => source.view,
             MaskPolicy::Fresh => source.pass,
         };
         let mut start = ChaCha8Rng::seed_from_u64(source.seed);
         start.set_stream(u64::from(layer) << 32 | u64::from(pass));
+        // A sample is the first axis of every tensor that is dropped from, alone or before others.
+        let before = source
+            .rows
+            .map_or(0, |rows| rows.first * (entries / rows.count.max(1)));
         move |first, out| {
+            let first = before + first;
             let mut rng = start.clone();
             rng.set_word_pos(first as u128 / 2);
-            let mut bytes = vec![0; 2 * out.len()];
+            let skipped = first % 2;
+            let mut bytes = vec![0; 2 * (out.len() + skipped)];
             rng.fill_bytes(&mut bytes);
-            for (draw, pair) in out.iter_mut().zip(bytes.chunks_exact(2)) {
+            for (draw, pair) in out.iter_mut().zip(bytes.chunks_exact(2).skip(skipped)) {
                 *draw = u16::from_le_bytes([pair[0], pair[1]]);
             }
         }
@@ -132,7 +161,9 @@ impl Dropout {
         if self.is_off() {
             return x;
         }
-        adv_ops::dropout(x, self.probability, self.masks.draws(self.layer | turn << TURN))
+        let entries = x.dims().iter().product();
+        let draws = self.masks.draws(self.layer | turn << TURN, entries);
+        adv_ops::dropout(x, self.probability, draws)
     }
 }
 
@@ -161,6 +192,37 @@ mod tests {
     }
 
     #[test]
+    fn a_view_has_masks_of_its_own_and_gets_them_back() {
+        let masks = Masks::default();
+        masks.begin_batch(7);
+        let seen: Vec<_> = [0, 1, 0, 1]
+            .map(|view| {
+                masks.begin_view(view);
+                factors(&masks, 0, 64, 0.5)
+            })
+            .into();
+        assert_ne!(seen[0], seen[1]);
+        assert_eq!(seen[..2], seen[2..]);
+        // A new mini-batch begins with the first one.
+        masks.begin_batch(7);
+        assert_eq!(factors(&masks, 0, 64, 0.5), seen[0]);
+    }
+
+    #[test]
+    fn a_part_of_the_samples_has_the_masks_of_the_whole() {
+        let masks = Masks::default();
+        // Five samples of three entries, so that parts begin at odd ones too.
+        let whole = factors(&masks, 0, 15, 0.5);
+        for (first, count) in [(0, 2), (1, 3), (3, 2)] {
+            masks.begin_rows(first, count);
+            let part = factors(&masks, 0, 3 * count, 0.5);
+            assert_eq!(part, whole[3 * first..3 * (first + count)], "{first}, {count}");
+        }
+        masks.begin_batch(0);
+        assert_eq!(factors(&masks, 0, 15, 0.5), whole);
+    }
+
+    #[test]
     fn layers_of_one_batch_have_masks_of_their_own() {
         let masks = Masks::default();
         assert_ne!(factors(&masks, 0, 64, 0.5), factors(&masks, 1, 64, 0.5));
@@ -168,7 +230,7 @@ mod tests {
 
     #[test]
     fn draws_are_the_same_however_they_are_asked_for() {
-        let draws = Masks::default().draws(3);
+        let draws = Masks::default().draws(3, 1000);
         let (mut whole, mut part) = (vec![0; 1000], vec![0; 400]);
         draws(0, &mut whole);
         draws(332, &mut part);

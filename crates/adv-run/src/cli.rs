@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::attack::Target;
+use crate::sentences::{EncodeArgs, SearchArgs, SimilarityArgs, StsArgs};
 use crate::spec::Settings;
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -25,6 +26,14 @@ pub enum Command {
     Predict(PredictArgs),
     /// Train several methods under an equal budget and print one table
     Compare(CompareArgs),
+    /// Measure sentence vectors by similarity tasks: STS12 to STS16, STS-B and SICK-R
+    Sts(StsArgs),
+    /// Turn sentences into vectors
+    Encode(EncodeArgs),
+    /// Say how similar two sentences are, for pairs of them
+    Similarity(SimilarityArgs),
+    /// Find the sentences of a file that are nearest to a query
+    Search(SearchArgs),
     /// List the training methods with their cost
     Methods(MethodsArgs),
 }

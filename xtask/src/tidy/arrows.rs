@@ -11,6 +11,7 @@ const ARROWS: &[(&str, Option<&[&str]>)] = &[
     ("adv-models", Some(&["adv-core", "adv-ops"])),
     ("adv-data", Some(&[])),
     ("adv-hub", Some(&[])),
+    ("adv-contrast", Some(&["adv-core", "adv-data", "adv-models"])),
     ("adv-run", None),
     ("adv-bench", None),
     ("xtask", Some(&[])),

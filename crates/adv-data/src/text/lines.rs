@@ -42,3 +42,50 @@ pub(super) fn lines(path: &Path, encoding: Encoding) -> Result<Vec<Line>, TextDa
     }
     Ok(found)
 }
+
+/// The lines of a text file, gzip-compressed or not, in order: empty ones too, so that each keeps its number.
+///
+/// Errors: a file that cannot be read, a line that is no UTF-8, no line.
+pub fn read_lines(path: &Path) -> Result<Vec<String>, TextDataError> {
+    lines_of(&crate::read::content(path)?, path)
+}
+
+/// The same of bytes at hand; `path` is for errors.
+///
+/// Errors: a line that is no UTF-8, no line.
+pub fn lines_of(bytes: &[u8], path: &Path) -> Result<Vec<String>, TextDataError> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    // What follows the last end of line is no line.
+    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    if bytes.is_empty() {
+        let path = path.to_path_buf();
+        return Err(TextDataError::NoRows { path });
+    }
+    let numbered = bytes.split(|byte| *byte == b'\n').zip(1..);
+    numbered
+        .map(|(line, number)| {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            let text = std::str::from_utf8(line).map_err(|_| TextDataError::NotUtf8 {
+                path: path.to_path_buf(),
+                line: number,
+            })?;
+            Ok(text.to_string())
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_line_keeps_its_number() {
+        let path = Path::new("some.txt");
+        let lines = lines_of(b"\xef\xbb\xbfone\r\n\n three\n", path).unwrap();
+        assert_eq!(lines, ["one", "", " three"]);
+        assert_eq!(lines_of(b"\n\n", path).unwrap(), ["", ""]);
+        let error = lines_of(b"one\n\xff\n", path).unwrap_err().to_string();
+        assert!(error.contains("some.txt, line 2: not UTF-8"), "{error}");
+        assert!(lines_of(b"", path).is_err());
+    }
+}

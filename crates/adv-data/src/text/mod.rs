@@ -9,13 +9,16 @@ mod layouts;
 mod lines;
 mod parquet_file;
 mod set;
+mod sts;
 mod synthetic;
 mod table;
 mod task;
 
 pub use error::TextDataError;
 pub use format::read_sentences;
+pub use lines::{lines_of, read_lines};
 pub use set::{Answer, Problem, TextRow, TextSet};
+pub use sts::{StsPair, StsSubset, StsTask};
 pub use synthetic::synth_sentiment;
 pub use table::{Columns, SentenceColumn, read_column, read_table};
 pub use task::{TaskId, TextSplits};

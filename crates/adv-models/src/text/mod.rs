@@ -9,6 +9,7 @@ mod error;
 mod folder;
 mod head;
 mod layout;
+mod learning;
 mod lstm;
 mod lstm_config;
 mod maker;

@@ -10,7 +10,6 @@ use super::maker::Maker;
 use super::text_config::TextConfig;
 use super::tokens::Tokens;
 use crate::{MaskPolicy, Masks};
-use adv_core::{Objective, Predict, Split};
 use burn::module::{Module, ParamGroup};
 use burn::tensor::{Device, Int, Tensor};
 use serde_json::Value;
@@ -31,10 +30,10 @@ struct Facts {
 /// brings to the gates of an LSTM.
 #[derive(Module, Debug)]
 pub struct TextModel {
-    encoder: Body,
+    pub(super) encoder: Body,
     head: Option<Head>,
     #[module(skip)]
-    masks: Masks,
+    pub(super) masks: Masks,
     #[module(skip)]
     place: Place,
     #[module(skip)]
@@ -182,6 +181,18 @@ impl TextModel {
         self.masks.begin_batch(seed);
     }
 
+    /// Dropout masks of another view of the mini-batch, 0 at first; see [`MaskPolicy::Replay`]. Going back to a view goes back to its
+    /// masks.
+    pub fn begin_view(&self, view: u32) {
+        self.masks.begin_view(view);
+    }
+
+    /// Passes that follow take `count` sentences of the mini-batch from number `first` on, under the dropout masks that they have in a pass
+    /// of all of them; see [`Tokens::rows`].
+    pub fn begin_rows(&self, first: usize, count: usize) {
+        self.masks.begin_rows(first, count);
+    }
+
     /// Whether the passes of a mini-batch share their dropout masks. They do at first.
     pub fn set_mask_policy(&self, policy: MaskPolicy) {
         self.masks.set_policy(policy);
@@ -223,6 +234,32 @@ impl TextModel {
         self.encoder.above(x, tokens, 0)
     }
 
+    /// One vector per token of the first layer and of the last, `[B, T, H]` each; likewise. The first layer of an LSTM is its embedding.
+    pub fn first_and_last(&self, tokens: &Tokens, delta: Option<Tensor<3>>) -> [Tensor<3>; 2] {
+        self.masks.next_pass();
+        let layers = usize::from(matches!(self.encoder, Body::Transformer(_)));
+        let first = self.encoder.below(tokens, self.delta(delta), layers);
+        [first.clone(), self.encoder.above(first, tokens, layers)]
+    }
+
+    /// The vector that a head on whole sentences is given, `[B, H]`: of the first token, of an LSTM of the last one. Cheaper than
+    /// [`hidden`](Self::hidden): the last layer is not run for the others.
+    pub fn sentence_vectors(&self, tokens: &Tokens, delta: Option<Tensor<3>>) -> Tensor<2> {
+        self.masks.next_pass();
+        let x = self.encoder.below(tokens, self.delta(delta), 0);
+        self.encoder.sentences_above(x, tokens, 0)
+    }
+
+    /// [`sentence_outputs`](Self::sentence_outputs) and [`sentence_vectors`](Self::sentence_vectors) of one forward.
+    ///
+    /// # Panics
+    ///
+    /// If the head is none for whole sentences.
+    pub fn outputs_and_vectors(&self, tokens: &Tokens, delta: Option<Tensor<3>>) -> (Tensor<2>, Tensor<2>) {
+        let vectors = self.sentence_vectors(tokens, delta);
+        (self.sentence_top(vectors.clone()), vectors)
+    }
+
     /// The logits or the score of each sentence, `[B, O]`; `delta` is added at the model's [`Place`].
     ///
     /// # Panics
@@ -243,16 +280,20 @@ impl TextModel {
         self.token_top(self.hidden(tokens, None), places)
     }
 
-    fn delta(&self, values: Option<Tensor<3>>) -> Option<Delta> {
+    pub(super) fn delta(&self, values: Option<Tensor<3>>) -> Option<Delta> {
         let place = self.place;
         values.map(|values| Delta { place, values })
     }
 
     /// From what comes out of the first `layers` layers.
     fn top(&self, x: Tensor<3>, tokens: &Tokens, layers: usize) -> Tensor<2> {
+        self.sentence_top(self.encoder.sentences_above(x, tokens, layers))
+    }
+
+    fn sentence_top(&self, vectors: Tensor<2>) -> Tensor<2> {
         match &self.head {
-            Some(Head::Sequence(head)) => head.forward(self.encoder.sentences_above(x, tokens, layers)),
-            Some(Head::Last(head)) => head.forward(self.encoder.sentences_above(x, tokens, layers)),
+            Some(Head::Sequence(head)) => head.forward(vectors),
+            Some(Head::Last(head)) => head.forward(vectors),
             Some(Head::MaskedLm(_) | Head::NextToken(_)) | None => {
                 panic!("this model has no output for a whole sentence")
             }
@@ -270,7 +311,7 @@ impl TextModel {
     }
 
     /// The outputs that the answers are compared with, from what comes out of the first `layers` layers.
-    fn answering(&self, x: Tensor<3>, batch: &TextBatch, layers: usize) -> Tensor<2> {
+    pub(super) fn answering(&self, x: Tensor<3>, batch: &TextBatch, layers: usize) -> Tensor<2> {
         match &batch.answers {
             Answers::Hidden(places, _) => {
                 let hidden = self.encoder.above(x, &batch.tokens, layers);
@@ -278,36 +319,5 @@ impl TextModel {
             }
             Answers::Classes(_) | Answers::Scores(_) | Answers::None => self.top(x, &batch.tokens, layers),
         }
-    }
-}
-
-impl Objective<3> for TextModel {
-    type Targets = TextBatch;
-
-    fn loss(&self, input: Tensor<3>, batch: &TextBatch) -> Tensor<1> {
-        self.judge(self.outputs(input, batch), batch)
-    }
-}
-
-impl Predict<3> for TextModel {
-    fn outputs(&self, input: Tensor<3>, batch: &TextBatch) -> Tensor<2> {
-        self.masks.next_pass();
-        let x = self.encoder.below(&batch.tokens, self.delta(Some(input)), 0);
-        self.answering(x, batch, 0)
-    }
-
-    fn judge(&self, outputs: Tensor<2>, batch: &TextBatch) -> Tensor<1> {
-        batch.answers.compare(outputs)
-    }
-}
-
-impl Split<3> for TextModel {
-    fn first(&self, input: Tensor<3>, batch: &TextBatch) -> Tensor<3> {
-        self.masks.next_pass();
-        self.encoder.below(&batch.tokens, self.delta(Some(input)), 1)
-    }
-
-    fn rest(&self, activation: Tensor<3>, batch: &TextBatch) -> Tensor<1> {
-        self.judge(self.answering(activation, batch, 1), batch)
     }
 }

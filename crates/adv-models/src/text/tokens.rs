@@ -1,7 +1,7 @@
 //! A batch of sentences as token ids on a device.
 
 use super::{TextConfig, TextError};
-use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData};
+use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData, s};
 use std::collections::BTreeMap;
 
 /// One sentence, or a pair of them, as token ids with their special tokens.
@@ -114,6 +114,26 @@ impl Tokens {
             place: whole(place),
             ids: whole(ids),
         })
+    }
+
+    /// Some of the sentences, padded as before.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many.
+    pub fn rows(&self, rows: std::ops::Range<usize>) -> Self {
+        let length = self.shape()[1];
+        let before = (rows.start * length) as i64;
+        let range = || s![rows.clone(), ..];
+        Self {
+            ids: self.ids.clone().slice(range()),
+            types: self.types.clone().slice(range()),
+            mask: self.mask.clone().slice(range()),
+            special: self.special.clone().slice(range()),
+            last: self.last.clone().slice(s![rows.clone()]).sub_scalar(before),
+            distinct: self.distinct.clone(),
+            place: self.place.clone().slice(range()),
+        }
     }
 
     /// `[B, T]`.

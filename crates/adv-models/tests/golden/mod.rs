@@ -5,6 +5,7 @@ pub mod criterion;
 pub mod probe;
 pub mod set;
 pub mod table;
+pub mod text_probe;
 
 use adv_core::Noise;
 use adv_models::{Architecture, ImageClassifier, build};

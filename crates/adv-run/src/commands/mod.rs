@@ -3,10 +3,14 @@
 mod compare;
 mod compare_labels;
 mod compare_page;
+mod encode;
 mod eval;
 mod methods;
 mod predict;
+mod search;
 mod show;
+mod similarity;
+mod sts;
 mod train;
 
 use crate::cli::Command;
@@ -27,15 +31,24 @@ pub enum Done {
 pub fn run(command: Command, line: &str, stop: &AtomicBool) -> Result<Done> {
     match command {
         Command::Train(args) => train::run(args, line, stop),
-        Command::Eval(args) => match eval::run(args, stop) {
-            Err(error) if error.is::<Stopped>() => {
-                eprintln!("stopped; an evaluation keeps nothing");
-                Ok(Done::Interrupted)
-            }
-            ended => ended.map(|()| Done::Complete),
-        },
+        Command::Eval(args) => stoppable(eval::run(args, stop), "an evaluation"),
+        Command::Sts(args) => stoppable(sts::run(&args, stop), "an evaluation"),
+        Command::Encode(args) => stoppable(encode::run(&args, stop), "an encoding"),
+        Command::Similarity(args) => stoppable(similarity::run(&args, stop), "a comparison"),
+        Command::Search(args) => stoppable(search::run(&args, stop), "a search"),
         Command::Predict(args) => predict::run(&args).map(|()| Done::Complete),
         Command::Compare(args) => compare::run(args, line, stop),
         Command::Methods(args) => methods::run(&args).map(|()| Done::Complete),
+    }
+}
+
+/// What keeps nothing when it is stopped.
+fn stoppable(ended: Result<()>, what: &str) -> Result<Done> {
+    match ended {
+        Err(error) if error.is::<Stopped>() => {
+            eprintln!("stopped; {what} keeps nothing");
+            Ok(Done::Interrupted)
+        }
+        ended => ended.map(|()| Done::Complete),
     }
 }

@@ -101,7 +101,7 @@ fn problem(folder: &Path) -> Result<Problem> {
 type Text = (String, Option<String>);
 
 /// Sentences or pairs, one a line; empty lines are left out.
-fn read(path: &Path, columns: Option<&[String]>) -> Result<Vec<Text>> {
+pub(super) fn read(path: &Path, columns: Option<&[String]>) -> Result<Vec<Text>> {
     let shown = path.display();
     let mut bytes = Vec::new();
     if path == Path::new("-") {
