@@ -7,6 +7,7 @@ mod adam;
 pub mod attack;
 pub mod cli;
 pub mod commands;
+mod contrast;
 pub mod device;
 pub mod events;
 mod files;

@@ -3,19 +3,69 @@
 use crate::spec::{
     AscentModeName, AxesName, FirstLayerName, MethodName, MethodSpec, NormName, Space, StartName,
 };
+use adv_contrast::sentence::SentenceEncoder;
+use adv_contrast::{ContrastError, Contrastive, GradCache, InfoNce, Scal, ScalWeights, Uscal};
 use adv_core::{
     Adversarial, AscentMode, Axes, Ball, FirstLayer, FreeAt, FreeLb, Noisy, Norm, ParamError, PassReduction,
     Passes, Perturbation, PerturbationSpec, Predict, R3f, RangePolicy, Smart, Split, Standard, Start,
     StepRule, StepSize, TrainingMethod, ValueRange, Vat, VatParts, Yopo, YopoParts,
 };
 use adv_models::ImageClassifier;
+use adv_models::text::TextModel;
 use burn::module::Module;
+use thiserror::Error;
 
 /// A training method for images.
 pub type ImageMethod = Box<dyn TrainingMethod<4, ImageClassifier>>;
 
-/// The method, or which of its numbers is wrong. Pixels lie in [0, 1], embeddings have no range.
-pub fn build<const D: usize, M>(spec: &MethodSpec) -> Result<Box<dyn TrainingMethod<D, M>>, ParamError>
+/// A method of training text classifiers.
+pub type TextMethod = Box<dyn TrainingMethod<3, TextModel>>;
+
+/// A method of learning vectors of sentences.
+pub type SentenceMethod = Box<dyn TrainingMethod<3, Contrastive<SentenceEncoder>>>;
+
+/// Why there is no such method.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum MethodError {
+    /// One of its numbers is wrong.
+    #[error(transparent)]
+    Number(#[from] ParamError),
+    /// A number of its contrast is.
+    #[error(transparent)]
+    Contrast(#[from] ContrastError),
+    /// It learns something else.
+    #[error("{method} does not train {what}")]
+    Elsewhere {
+        /// The method.
+        method: MethodName,
+        /// What it was asked to train.
+        what: &'static str,
+    },
+}
+
+/// A method for text: those of [`build`], and SCAL.
+pub fn build_text(spec: &MethodSpec) -> Result<TextMethod, MethodError> {
+    match spec.name {
+        MethodName::Scal => Ok(Box::new(scal(spec)?)),
+        _ => build(spec),
+    }
+}
+
+/// A method for vectors of sentences.
+pub fn build_contrastive(spec: &MethodSpec) -> Result<SentenceMethod, MethodError> {
+    Ok(match (spec.name, spec.contrast.chunk) {
+        (MethodName::SimCse, None) => Box::new(Standard),
+        (MethodName::SimCse, Some(chunk)) => Box::new(GradCache::new(chunk)?),
+        (MethodName::Uscal, _) => Box::new(uscal(spec)?),
+        (method, _) => {
+            let what = "vectors of sentences";
+            return Err(MethodError::Elsewhere { method, what });
+        }
+    })
+}
+
+/// The method, or why there is none. Pixels lie in [0, 1], embeddings have no range.
+pub fn build<const D: usize, M>(spec: &MethodSpec) -> Result<Box<dyn TrainingMethod<D, M>>, MethodError>
 where
     M: Split<D> + Predict<D> + Module,
 {
@@ -65,11 +115,32 @@ where
             Box::new(if spec.scores { method.for_scores() } else { method })
         }
         MethodName::Vat => Box::new(vat(spec)?),
+        method @ (MethodName::Scal | MethodName::SimCse | MethodName::Uscal) => {
+            let what = "a classifier by its outputs alone";
+            return Err(MethodError::Elsewhere { method, what });
+        }
     })
 }
 
 /// What one mini-batch of the method costs in theory, whatever the model.
-pub(crate) fn expected_cost(spec: &MethodSpec) -> Result<Passes, ParamError> {
+pub(crate) fn expected_cost(spec: &MethodSpec) -> Result<Passes, MethodError> {
+    match spec.name {
+        MethodName::Scal => return Ok(build_text(spec)?.expected_cost()),
+        MethodName::SimCse | MethodName::Uscal => {
+            contrast(spec)?;
+            let cost = build_contrastive(spec)?.expected_cost();
+            return Ok(match (spec.name, spec.contrast.chunk) {
+                // A loss of two views.
+                (MethodName::SimCse, None) => Passes {
+                    forwards: 2 * cost.forwards,
+                    full_backwards: 2 * cost.full_backwards,
+                    ..cost
+                },
+                _ => cost,
+            });
+        }
+        _ => {}
+    }
     let labelled = build::<4, ImageClassifier>(spec)?.expected_cost();
     Ok(match spec.unlabelled {
         true => labelled + crate::text::added_cost(vat(spec)?),
@@ -86,6 +157,35 @@ pub(crate) fn vat(spec: &MethodSpec) -> Result<Vat, ParamError> {
         weight: spec.penalty,
     })?;
     Ok(if spec.scores { method.for_scores() } else { method })
+}
+
+/// What vectors are compared by.
+pub(crate) fn contrast(spec: &MethodSpec) -> Result<InfoNce, ContrastError> {
+    let numbers = &spec.contrast;
+    InfoNce::new(numbers.temperature)?
+        .with_negatives(numbers.negatives.into())
+        .with_hard_weight(numbers.hard_weight)
+}
+
+fn scal(spec: &MethodSpec) -> Result<Scal, ContrastError> {
+    let numbers = &spec.contrast;
+    Scal::new(ascent(spec, spec.steps)?, contrast(spec)?)
+        .with_mode(mode(spec))
+        .with_weights(match numbers.convex {
+            Some(share) => ScalWeights::Convex(share),
+            None => ScalWeights::Sum {
+                adversarial: numbers.alpha,
+                contrast: numbers.beta,
+            },
+        })
+}
+
+fn uscal(spec: &MethodSpec) -> Result<Uscal, ContrastError> {
+    let numbers = &spec.contrast;
+    let method = Uscal::new(ascent(spec, spec.steps)?, numbers.form.into(), numbers.alpha)?;
+    Ok(method
+        .with_mode(mode(spec))
+        .with_mask(numbers.adversarial_mask.into()))
 }
 
 fn axes(spec: &MethodSpec) -> Axes {
@@ -152,13 +252,16 @@ fn ranged(spec: &MethodSpec, perturbation: Perturbation, policy: RangePolicy) ->
 }
 
 fn adversarial(spec: &MethodSpec, perturbation: Perturbation) -> Result<Adversarial, ParamError> {
-    let mode = match spec.ascent_mode {
+    Adversarial::new(perturbation)
+        .with_mode(mode(spec))
+        .with_clean_share(spec.clean_share)
+}
+
+fn mode(spec: &MethodSpec) -> AscentMode {
+    match spec.ascent_mode {
         AscentModeName::Train => AscentMode::Train,
         AscentModeName::Eval => AscentMode::Eval,
-    };
-    Adversarial::new(perturbation)
-        .with_mode(mode)
-        .with_clean_share(spec.clean_share)
+    }
 }
 
 fn free_at(spec: &MethodSpec) -> Result<FreeAt, ParamError> {

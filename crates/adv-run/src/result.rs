@@ -1,8 +1,9 @@
 //! The result of a run, as one JSON object.
 
+use crate::methods::MethodError;
 use crate::spec::Training;
 use crate::trainer::Best;
-use adv_core::{Ledger, ParamError, Passes, Phase};
+use adv_core::{Ledger, Passes, Phase};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -80,7 +81,7 @@ impl LedgerResult {
         mini_batches: u64,
         training: &Training,
         first_layer_share: f64,
-    ) -> Result<Self, ParamError> {
+    ) -> Result<Self, MethodError> {
         let done = ledger.total(Phase::Training);
         Ok(Self {
             mini_batches,

@@ -5,7 +5,7 @@ use crate::result::RunResult;
 use crate::spec::RunSpec;
 use crate::trainer::{Ended, Files, Journal, LoopPlan, Task, TrainState, train};
 use crate::usage::UsageError;
-use crate::{image, text};
+use crate::{contrast, image, text};
 use adv_core::TrainingMethod;
 use anyhow::{Context, Result, bail};
 use std::path::Path;
@@ -24,6 +24,7 @@ pub fn execute(spec: &RunSpec, files: &Files, command: &str, stop: &AtomicBool) 
     match spec {
         RunSpec::Image(spec) => image::execute(spec, files, command, stop),
         RunSpec::Text(spec) => text::execute(spec, files, command, stop),
+        RunSpec::Contrast(spec) => contrast::execute(spec, files, command, stop),
     }
 }
 

@@ -18,6 +18,8 @@ pub enum Purpose {
     ValidationMasking = 5,
     /// The order of sentences without labels; one for the run.
     Unlabelled = 6,
+    /// First weights of a head behind sentence vectors; one for the run.
+    Head = 7,
 }
 
 /// The stream of one purpose at one step.
@@ -53,6 +55,7 @@ mod tests {
                 Purpose::Masking,
                 Purpose::ValidationMasking,
                 Purpose::Unlabelled,
+                Purpose::Head,
             ] {
                 for step in 0..16 {
                     assert!(seen.insert(derived_seed(seed, purpose, step)));

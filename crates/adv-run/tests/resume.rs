@@ -255,6 +255,56 @@ fn an_lstm_killed_at_any_moment_ends_the_same() {
     }
 }
 
+/// Vectors of sentences: an adversarial view, a head, validations between epochs; and triplets in chunks.
+#[test]
+fn contrastive_learning_killed_at_any_moment_ends_the_same() {
+    let root = TempDir::new().expect("a folder");
+    let lines: String = (0..70)
+        .map(|i| format!("the plot {} is {} here .\n", i % 9, i % 7))
+        .collect();
+    let dev: String = (0..30)
+        .map(|i| {
+            format!(
+                "the plot {} is here .\tthe plot {} is there .\t{}\n",
+                i % 9,
+                i % 4,
+                i % 5
+            )
+        })
+        .collect();
+    let triplets: String = (0..60)
+        .map(|i| format!("plot {}\tthe plot {}\tis {} here\n", i % 9, i % 9, i % 7))
+        .collect();
+    for (name, text) in [
+        ("lines.txt", lines),
+        ("dev.tsv", format!("sentence1\tsentence2\tscore\n{dev}")),
+        ("triplets.tsv", triplets),
+    ] {
+        std::fs::write(root.path().join(name), text).expect("written");
+    }
+    expect(
+        0,
+        root.path(),
+        "train --train-file lines.txt --method mlm --epochs 1 --out words",
+    );
+    let at = root.path().display();
+    let short = format!(
+        "--model-dir {at}/words/best --dev-file {at}/dev.tsv --data-dir {at} --batch 8 --epochs 3 --lr 1e-3 --validate-every 4 \
+         --checkpoint-seconds 0"
+    );
+    let short: &str = short.leak();
+    for settings in [
+        format!(
+            "--method uscal --train-file {at}/lines.txt --pooling cls --start random --eps-warmup 0.5 --accumulate 2"
+        ),
+        format!("--method simcse --train-file {at}/triplets.tsv --columns 1,2,3 --chunk 3 --keep last"),
+    ] {
+        let mut lab = Lab::of(short, settings.leak());
+        lab.kill_at_random(3);
+        lab.kill_in_writes(1);
+    }
+}
+
 #[test]
 fn a_pretrained_encoder_killed_at_any_moment_ends_the_same() {
     let (Some(encoder), Some(_)) = (encoder(), data_dir()) else {

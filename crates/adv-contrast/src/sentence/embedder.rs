@@ -28,7 +28,7 @@ impl Default for Encoding {
 }
 
 /// A sentence encoder with its tokenizer: texts in, vectors out.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Embedder {
     pub(super) encoder: SentenceEncoder,
     pub(super) tokenizer: Tokenizer,
@@ -80,6 +80,16 @@ impl Embedder {
             origin,
             device: device.clone(),
         })
+    }
+
+    /// The folder of the model itself.
+    pub fn origin(&self) -> &Path {
+        &self.origin
+    }
+
+    /// Where the encoder's weights are.
+    pub fn device(&self) -> &Device {
+        &self.device
     }
 
     /// The encoder.

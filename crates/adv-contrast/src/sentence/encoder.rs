@@ -2,7 +2,7 @@
 
 use super::{Dense, Pooling};
 use adv_models::MaskPolicy;
-use adv_models::text::{SpecialTokens, TextModel, Tokens};
+use adv_models::text::{Place, SpecialTokens, TextError, TextModel, Tokens};
 use burn::module::Module;
 use burn::tensor::Tensor;
 
@@ -70,6 +70,14 @@ impl SentenceEncoder {
             head_use,
             ..self
         }
+    }
+
+    /// With what is perturbed in the model: see [`Place`].
+    ///
+    /// Errors: a place that the model does not have.
+    pub fn with_place(self, place: Place) -> Result<Self, TextError> {
+        let model = self.model.with_place(place)?;
+        Ok(Self { model, ..self })
     }
 
     /// How tokens become a sentence.

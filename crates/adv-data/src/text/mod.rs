@@ -20,5 +20,5 @@ pub use lines::{lines_of, read_lines};
 pub use set::{Answer, Problem, TextRow, TextSet};
 pub use sts::{StsPair, StsSubset, StsTask};
 pub use synthetic::synth_sentiment;
-pub use table::{Columns, SentenceColumn, read_column, read_table};
+pub use table::{Columns, SentenceColumn, read_column, read_columns, read_table};
 pub use task::{TaskId, TextSplits};

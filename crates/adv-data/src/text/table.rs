@@ -7,6 +7,7 @@ use super::parquet_file;
 use super::set::{Answer, Problem, TextRow, TextSet};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::Path;
 
 /// The names of the columns.
@@ -27,6 +28,15 @@ pub enum SentenceColumn {
     Named(String),
     /// By its place, from 1, in a `.tsv` or `.csv` without header.
     Numbered(usize),
+}
+
+impl fmt::Display for SentenceColumn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SentenceColumn::Named(name) => f.write_str(name),
+            SentenceColumn::Numbered(number) => number.fmt(f),
+        }
+    }
 }
 
 /// The columns that are read: sentences, then the answer if there is one.
@@ -109,38 +119,64 @@ pub fn read_table(
 ///
 /// Errors: those of [`read_table`]; a number for a file whose columns have names alone.
 pub fn read_column(path: &Path, column: &SentenceColumn) -> Result<TextSet, TextDataError> {
-    let rows = match column {
-        SentenceColumn::Named(name) => {
+    let rows = read_columns(path, std::slice::from_ref(column))?;
+    let rows = rows.into_iter().flatten().map(|first| TextRow {
+        first,
+        second: None,
+        answer: Answer::Nothing,
+    });
+    set(path, Problem::Nothing, rows.collect())
+}
+
+/// Reads some columns of such a file, such as pairs of sentences: a row has their cells in this order. Rows with an empty cell or a null
+/// are left out. Columns go by number only where all do.
+///
+/// Errors: those of [`read_column`].
+pub fn read_columns(path: &Path, columns: &[SentenceColumn]) -> Result<Vec<Vec<String>>, TextDataError> {
+    let numbers: Option<Vec<usize>> = columns
+        .iter()
+        .map(|column| match column {
+            SentenceColumn::Numbered(number) => Some(*number),
+            SentenceColumn::Named(_) => None,
+        })
+        .collect();
+    let rows = match numbers {
+        None => {
+            let names: Vec<String> = columns.iter().map(ToString::to_string).collect();
             let wanted = Wanted {
-                sentences: vec![name],
+                sentences: names.iter().map(String::as_str).collect(),
                 answer: None,
             };
             read(path, &wanted)?.rows
         }
-        SentenceColumn::Numbered(number) => {
-            let places = [number.saturating_sub(1)];
+        Some(numbers) => {
+            let places: Vec<usize> = numbers.iter().map(|number| number.saturating_sub(1)).collect();
             match ending(path).as_deref() {
                 Some("tsv") => tab_separated(path, |_| Ok((places.to_vec(), 0)))?,
                 Some("csv") => comma_separated(path, |_| Ok((places.to_vec(), 0)))?,
                 Some("jsonl" | "parquet") => {
                     return Err(TextDataError::NamesOnly {
                         path: path.to_path_buf(),
-                        number: *number,
+                        number: numbers.first().copied().unwrap_or_default(),
                     });
                 }
                 _ => return Err(unknown(path)),
             }
         }
     };
-    let rows = rows.into_iter().filter_map(|(_, cells)| {
-        let first = cells.first()?.trim();
-        (!first.is_empty()).then(|| TextRow {
-            first: first.into(),
-            second: None,
-            answer: Answer::Nothing,
-        })
+    let rows = rows.into_iter().map(|(_, cells)| {
+        let cells = cells.iter().map(|cell| cell.trim().to_string());
+        cells.collect::<Vec<_>>()
     });
-    set(path, Problem::Nothing, rows.collect())
+    let rows: Vec<Vec<String>> = rows
+        .filter(|cells| cells.iter().all(|cell| !cell.is_empty()))
+        .collect();
+    if rows.is_empty() {
+        return Err(TextDataError::NoRows {
+            path: path.to_path_buf(),
+        });
+    }
+    Ok(rows)
 }
 
 fn set(path: &Path, problem: Problem, rows: Vec<TextRow>) -> Result<TextSet, TextDataError> {

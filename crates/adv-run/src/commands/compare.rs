@@ -114,10 +114,12 @@ fn entries(args: &CompareArgs) -> Result<Vec<Entry>> {
         (None, _) => 0.0,
         (Some(_), RunSpec::Image(spec)) => first_layer_share(spec)?,
         (Some(_), RunSpec::Text(spec)) => text::first_layer_share(spec)?,
+        (Some(_), RunSpec::Contrast(_)) => return Err(no_classes().into()),
     };
     let (base, labels) = match usual {
         RunSpec::Image(spec) => (measured_alike(*spec, base), ON_IMAGES),
         RunSpec::Text(spec) => (comparable(&spec, base)?, ON_TEXT),
+        RunSpec::Contrast(_) => return Err(no_classes().into()),
     };
     let labels = match &args.methods {
         Some(labels) => labels.clone(),
@@ -127,11 +129,8 @@ fn entries(args: &CompareArgs) -> Result<Vec<Entry>> {
     let entry = |label: String| {
         let spec = RunSpec::resolve(parse_label(&label)?.over(base.clone())?)?;
         let training = spec.training();
-        if training.method.name.is_language_model() {
-            return Err(UsageError(
-                "--methods: a language model learns no classes: there is nothing to compare".into(),
-            )
-            .into());
+        if training.method.name.is_language_model() || training.method.name.is_contrastive() {
+            return Err(no_classes().into());
         }
         let cost = training.expected_cost()?;
         let epochs = match args.calls {
@@ -169,7 +168,15 @@ fn samples(spec: &RunSpec) -> Result<usize> {
     Ok(match spec {
         RunSpec::Image(spec) => load_data(spec)?.train.len().saturating_sub(spec.hold_out),
         RunSpec::Text(spec) => text::data::load(spec)?.train.len(),
+        RunSpec::Contrast(_) => return Err(no_classes().into()),
     })
+}
+
+/// What learns neither classes nor scores.
+fn no_classes() -> UsageError {
+    UsageError(
+        "--methods: language models, simcse and uscal learn no classes: there is nothing to compare".into(),
+    )
 }
 
 /// One evaluation for all, also for a method that trains under another norm.

@@ -58,7 +58,7 @@ pub(super) fn page(
         tables: vec![attack_table(entries, results)],
         gradients: match first {
             RunSpec::Image(spec) => gradient_maps(args, spec, entries, results)?,
-            RunSpec::Text(_) => Vec::new(),
+            RunSpec::Text(_) | RunSpec::Contrast(_) => Vec::new(),
         },
         spec_toml: toml::to_string_pretty(first.settings())?,
         environment: report_of::environment(line),
@@ -73,7 +73,7 @@ pub(super) fn page(
 /// What withstands the strongest attack; on text at the smallest radius, since at large ones nothing may.
 fn robust(spec: &RunSpec, result: &RunResult) -> f64 {
     let smallest = match spec {
-        RunSpec::Image(_) => String::new(),
+        RunSpec::Image(_) | RunSpec::Contrast(_) => String::new(),
         RunSpec::Text(spec) => format!("@{}", spec.evaluation.smallest()),
     };
     let counted = result
@@ -88,6 +88,7 @@ fn attack(spec: &RunSpec) -> String {
     let (attacks, eps) = match spec {
         RunSpec::Image(spec) => (&spec.evaluation.attacks, format!("{:.4}", spec.evaluation.eps)),
         RunSpec::Text(spec) => (&spec.evaluation.attacks, spec.evaluation.smallest().to_string()),
+        RunSpec::Contrast(_) => return String::new(),
     };
     let names: Vec<String> = attacks.iter().map(ToString::to_string).collect();
     format!("the strongest of {} at eps {eps}", names.join(", "))

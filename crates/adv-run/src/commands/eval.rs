@@ -32,6 +32,15 @@ pub(super) fn run(args: EvalArgs, stop: &AtomicBool) -> Result<()> {
     match RunSpec::resolve(given.over(settings)?)? {
         RunSpec::Image(spec) => on_images(&args, &spec, &weights, stop),
         RunSpec::Text(spec) => on_text(&args, &spec, stop),
+        RunSpec::Contrast(spec) => Err(UsageError(format!(
+            "a run that learns vectors has no classes to be measured by: use adv sts --model-dir {}",
+            args.run
+                .clone()
+                .unwrap_or_default()
+                .join(spec.keep.to_string())
+                .display()
+        ))
+        .into()),
     }
 }
 

@@ -6,15 +6,20 @@ use crate::result::PassCounts;
 use crate::spec::{MethodName, RunSpec, Settings};
 use anyhow::Result;
 use clap::ValueEnum;
+use std::path::PathBuf;
 
 pub(super) fn run(args: &MethodsArgs) -> Result<()> {
     let mut rows = Vec::new();
     let mut json = serde_json::Map::new();
     for name in MethodName::ALL {
-        let task = (!name.is_for_images()).then(|| "synth-sentiment".to_string());
+        let vectors = name.is_contrastive();
+        let task = (!name.is_for_images() && !vectors).then(|| "synth-sentiment".to_string());
+        let some = |name: &str| vectors.then(|| PathBuf::from(name));
         let spec = RunSpec::resolve(Settings {
             method: Some(name),
             task,
+            model_dir: some("encoder").map(Into::into),
+            train_file: some("lines.txt").map(Into::into),
             ..Settings::default()
         })?;
         let cost: PassCounts = spec.training().expected_cost()?.into();

@@ -22,8 +22,16 @@ pub(super) fn run(args: &PredictArgs) -> Result<()> {
     };
     let settings = Settings::read(&files.spec())
         .map_err(|error| UsageError(format!("--run {}: {error:#}", args.run.display())))?;
-    let RunSpec::Text(spec) = RunSpec::resolve(settings)? else {
-        return Err(UsageError("adv predict is for runs on text".into()).into());
+    let spec = match RunSpec::resolve(settings)? {
+        RunSpec::Text(spec) => spec,
+        RunSpec::Image(_) => return Err(UsageError("adv predict is for runs on text".into()).into()),
+        RunSpec::Contrast(spec) => {
+            return Err(UsageError(format!(
+                "this run learns vectors, not answers: use adv encode --model-dir {}",
+                args.run.join(spec.keep.to_string()).display()
+            ))
+            .into());
+        }
     };
     let folder = kept_model(&spec, &files);
     if !folder.join("config.json").is_file() {

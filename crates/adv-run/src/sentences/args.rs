@@ -2,10 +2,9 @@
 
 use super::prompt::Prompt;
 use crate::device::DeviceKind;
-use crate::spec::ModelPlace;
-use adv_contrast::sentence::Pooling;
+use crate::spec::{ModelPlace, PoolingName};
 use adv_data::text::StsTask;
-use clap::{ArgGroup, Args, ValueEnum};
+use clap::{ArgGroup, Args};
 use std::path::PathBuf;
 
 /// Which encoder, and how it is used.
@@ -29,33 +28,6 @@ pub struct EncoderArgs {
     /// Where to compute
     #[arg(long, value_name = "X", default_value = "flex")]
     pub device: DeviceKind,
-}
-
-/// The poolings that have a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum PoolingName {
-    /// The vector of the first token
-    Cls,
-    /// The mean over the tokens
-    Mean,
-    /// The largest of each dimension
-    Max,
-    /// The sum over the square root of the number of tokens
-    MeanSqrtLength,
-    /// The mean over first and last layer
-    FirstLast,
-}
-
-impl From<PoolingName> for Pooling {
-    fn from(name: PoolingName) -> Self {
-        match name {
-            PoolingName::Cls => Pooling::Cls,
-            PoolingName::Mean => Pooling::Mean,
-            PoolingName::Max => Pooling::Max,
-            PoolingName::MeanSqrtLength => Pooling::MeanSqrtLength,
-            PoolingName::FirstLast => Pooling::FirstLast,
-        }
-    }
 }
 
 /// Arguments of `adv sts`.

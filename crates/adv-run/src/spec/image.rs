@@ -1,7 +1,8 @@
 //! A run on images.
 
 use super::method::{L2_OVER_LINF, MethodSpec};
-use super::names::{MethodName, NormName, OptimiserName, ScheduleName};
+use super::method_name::MethodName;
+use super::names::{NormName, OptimiserName, ScheduleName};
 use super::settings::Settings;
 use super::training::{OptimSpec, Training, TrainingDefaults, first_broken};
 use crate::attack::{AttackName, Target};

@@ -1,6 +1,8 @@
 //! A method and its numbers.
 
-use super::names::{AscentModeName, AxesName, FirstLayerName, MethodName, NormName, StartName, Uses};
+use super::contrast_settings::ContrastNumbers;
+use super::method_name::{MethodName, Uses};
+use super::names::{AscentModeName, AxesName, FirstLayerName, NormName, StartName};
 use super::settings::Settings;
 
 /// An L2 ball that holds visible changes of an image is larger than an Linf one: 1.5 on MNIST where Linf has 0.3.
@@ -67,6 +69,8 @@ pub struct MethodSpec {
     pub scores: bool,
     /// Whether each mini-batch has sentences without labels beside it.
     pub unlabelled: bool,
+    /// The contrast of SCAL, SimCSE and USCAL.
+    pub contrast: ContrastNumbers,
 }
 
 impl MethodSpec {
@@ -145,7 +149,7 @@ impl MethodSpec {
         let eps = s.eps.or(usual);
         let steps = s.steps.unwrap_or(match name {
             FreeLbPlusPlus => 10,
-            Smart | Vat => 1,
+            Smart | Vat | Scal | Uscal => 1,
             _ => 3,
         });
         let (m, n_inner) = (s.m.unwrap_or(3), s.n_inner.unwrap_or(2));
@@ -155,6 +159,7 @@ impl MethodSpec {
             // Published are 0.03 to 0.2 for large models; under 0.1 a small one learns nothing.
             FreeLb | FreeLbPlusPlus => 0.03 * whole_unit,
             Pgd => 2.5 * whole / steps.max(1) as f64,
+            Scal | Uscal if steps > 1 => 2.5 * whole / steps as f64,
             FgsmRs => 1.25 * whole,
             Yopo => 2.5 * whole / (m * n_inner).max(1) as f64,
             FreeAt => 2.5 * whole / m.max(1) as f64,
@@ -221,10 +226,14 @@ impl MethodSpec {
             scores: false,
             unlabelled: false,
             first_layer: s.first_layer.unwrap_or(FirstLayerName::Paper),
-            start: s.start.unwrap_or(StartName::Random),
+            start: s.start.unwrap_or(match name {
+                MethodName::Scal | MethodName::Uscal => StartName::Zero,
+                _ => StartName::Random,
+            }),
             clean_share: s.clean_share.unwrap_or(0.0),
             ascent_mode: s.ascent_mode.unwrap_or(AscentModeName::Train),
             penalty: s.penalty.unwrap_or(1.0),
+            contrast: ContrastNumbers::of(&s.contrast, name),
         }
     }
 
@@ -264,6 +273,7 @@ impl MethodSpec {
             clean_share: uses.clean_share.then_some(self.clean_share),
             ascent_mode: uses.ascends.then_some(self.ascent_mode),
             penalty: uses.penalty.then_some(self.penalty),
+            contrast: self.contrast.filled(self.name),
             ..Settings::default()
         }
     }

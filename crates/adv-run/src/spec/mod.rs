@@ -1,7 +1,10 @@
 //! What a run is: settings as given, and the specification that defaults and checks make of them.
 
+mod contrast;
+mod contrast_settings;
 mod image;
 mod method;
+mod method_name;
 mod names;
 mod network;
 mod place;
@@ -11,11 +14,17 @@ mod source;
 mod text;
 mod training;
 
+pub use contrast::{ContrastSpec, PairSource};
+pub use contrast_settings::{
+    ContrastNumbers, ContrastSettings, DuplicatesName, FormName, HeadName, NegativesName, PoolingName,
+    ViewMaskName,
+};
 pub use image::{EvalSpec, ImageSpec};
 pub use method::{MethodSpec, Space};
+pub use method_name::{MethodName, Uses};
 pub use names::{
-    AscentModeName, AxesName, FirstLayerName, KeepName, MasksName, MethodName, NormName, OptimiserName,
-    PlaceName, ScheduleName, SpecialName, StartName, Uses,
+    AscentModeName, AxesName, FirstLayerName, KeepName, MasksName, NormName, OptimiserName, PlaceName,
+    ScheduleName, SpecialName, StartName,
 };
 pub use network::TextNetwork;
 pub use place::{FilePlace, ModelPlace, Place};
@@ -35,12 +44,17 @@ pub enum RunSpec {
     Image(Box<ImageSpec>),
     /// On text.
     Text(Box<TextSpec>),
+    /// On sentences, for their vectors.
+    Contrast(Box<ContrastSpec>),
 }
 
 impl RunSpec {
-    /// Fills in defaults and checks every value. A run is on text where the settings name a model folder, a task or a table.
+    /// Fills in defaults and checks every value. A run is on text where the settings name a model folder, a task or a table, and for
+    /// vectors where the method is contrastive.
     pub fn resolve(settings: Settings) -> Result<Self, UsageError> {
-        if settings.is_on_text() {
+        if settings.method.is_some_and(MethodName::is_contrastive) {
+            ContrastSpec::resolve(settings).map(|spec| RunSpec::Contrast(Box::new(spec)))
+        } else if settings.is_on_text() {
             TextSpec::resolve(settings).map(|spec| RunSpec::Text(Box::new(spec)))
         } else {
             ImageSpec::resolve(settings).map(|spec| RunSpec::Image(Box::new(spec)))
@@ -52,6 +66,7 @@ impl RunSpec {
         match self {
             RunSpec::Image(spec) => &spec.settings,
             RunSpec::Text(spec) => &spec.settings,
+            RunSpec::Contrast(spec) => &spec.settings,
         }
     }
 
@@ -60,6 +75,7 @@ impl RunSpec {
         match self {
             RunSpec::Image(spec) => &spec.training,
             RunSpec::Text(spec) => &spec.training,
+            RunSpec::Contrast(spec) => &spec.training,
         }
     }
 
@@ -68,6 +84,7 @@ impl RunSpec {
         match self {
             RunSpec::Image(spec) => spec.dataset.to_string(),
             RunSpec::Text(spec) => spec.source.name(),
+            RunSpec::Contrast(spec) => spec.source.file.name(),
         }
     }
 
@@ -76,6 +93,7 @@ impl RunSpec {
         match self {
             RunSpec::Image(spec) => spec.model.to_string(),
             RunSpec::Text(spec) => spec.model_name(),
+            RunSpec::Contrast(spec) => spec.model_dir.name(),
         }
     }
 
@@ -146,7 +164,7 @@ mod tests {
                 (Some("mr"), Some("lstm"), None),
                 (Some("mr"), Some("lstm"), Some("m")),
             ] {
-                let lost = model.is_some() && method == MethodName::Mlm;
+                let lost = model.is_some() && method == MethodName::Mlm || method.is_contrastive();
                 if task.is_none() && !method.is_for_images() || lost {
                     continue;
                 }
@@ -247,6 +265,77 @@ mod tests {
             };
             check(corpus, column);
         }
+    }
+
+    #[test]
+    fn the_settings_of_a_contrast_give_the_same_spec_again() {
+        let base = || Settings {
+            model_dir: Some(PathBuf::from("m").into()),
+            train_file: Some(PathBuf::from("a.tsv").into()),
+            ..Settings::default()
+        };
+        let columns = |names: &[&str]| Some(names.iter().map(ToString::to_string).collect());
+        for (method, columns, contrast) in [
+            (MethodName::SimCse, None, ContrastSettings::default()),
+            (
+                MethodName::SimCse,
+                columns(&["1", "2", "3"]),
+                ContrastSettings {
+                    hard_weight: Some(2.0),
+                    chunk: Some(8),
+                    pooling: Some(PoolingName::Cls),
+                    negatives: Some(NegativesName::Symmetric),
+                    ..ContrastSettings::default()
+                },
+            ),
+            (
+                MethodName::Uscal,
+                columns(&["a", "b"]),
+                ContrastSettings {
+                    alpha: Some(0.25),
+                    form: Some(FormName::Anchored),
+                    adversarial_mask: Some(ViewMaskName::Own),
+                    head: Some(HeadName::Always),
+                    duplicates: Some(DuplicatesName::Kept),
+                    ..ContrastSettings::default()
+                },
+            ),
+        ] {
+            let settings = Settings {
+                method: Some(method),
+                columns,
+                contrast,
+                ..base()
+            };
+            let spec = check(settings.clone(), &format!("{settings:?}"));
+            assert!(matches!(spec, RunSpec::Contrast(_)));
+        }
+        let convex = |convex| Settings {
+            method: Some(MethodName::Scal),
+            task: Some("sst2".into()),
+            contrast: ContrastSettings {
+                convex,
+                ..ContrastSettings::default()
+            },
+            ..Settings::default()
+        };
+        check(convex(None), "scal");
+        check(convex(Some(0.3)), "convex scal");
+        // A flag wins over the file, also where two say the same thing.
+        let flags = Settings {
+            contrast: ContrastSettings {
+                alpha: Some(2.0),
+                ..ContrastSettings::default()
+            },
+            ..Settings::default()
+        };
+        let merged = flags.over(convex(Some(0.3))).expect("merged");
+        assert_eq!((merged.contrast.alpha, merged.contrast.convex), (Some(2.0), None));
+        let error = toml::from_str::<Settings>("[contrast]\ntemprature = 1").expect_err("an unknown key");
+        assert!(
+            error.to_string().contains("unknown field `temprature`"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The kind of network of a run on text.
 
-use super::names::MethodName;
+use super::method_name::MethodName;
 use super::place::ModelPlace;
 use super::settings::Settings;
 use crate::usage::UsageError;

@@ -1,6 +1,7 @@
 //! What settings are about, and which of them would be read by nobody.
 
-use super::names::MethodName;
+use super::contrast_settings::ContrastSettings;
+use super::method_name::MethodName;
 use super::settings::Settings;
 
 impl Settings {
@@ -35,6 +36,22 @@ impl Settings {
         ])
     }
 
+    /// A setting that was given and has a meaning where there are answers only, by its flag.
+    pub(super) fn classes_only(&self) -> Option<&'static str> {
+        let given = first_given(&[
+            (self.dataset.is_some(), "--dataset"),
+            (self.task.is_some(), "--task"),
+            (self.model.is_some(), "--model"),
+            (self.test_file.is_some(), "--test-file"),
+            (self.unlabelled.is_some(), "--unlabelled"),
+            (self.scores.is_some(), "--scores"),
+            (self.freeze.is_some(), "--freeze"),
+            (self.layer_decay.is_some(), "--layer-decay"),
+            (self.advglue.is_some(), "--advglue"),
+        ]);
+        given.or_else(|| self.of_attacks())
+    }
+
     /// A setting that was given and has a meaning on images only, by its flag.
     pub(super) fn image_only(&self) -> Option<&'static str> {
         first_given(&[
@@ -63,6 +80,10 @@ impl Settings {
             special_tokens: None,
             unlabelled: None,
             eps_warmup: None,
+            contrast: ContrastSettings {
+                pooling: self.contrast.pooling,
+                ..ContrastSettings::default()
+            },
             ..self
         }
     }
@@ -114,10 +135,10 @@ impl Settings {
                 "--special-tokens",
             ),
         ];
-        flags
+        let unread = flags
             .into_iter()
-            .filter_map(|(unread, flag)| unread.then_some(flag))
-            .collect()
+            .filter_map(|(unread, flag)| unread.then_some(flag));
+        unread.chain(self.contrast.without_part(method)).collect()
     }
 }
 

@@ -1,8 +1,8 @@
 //! What a user may set: one list for the command line and for TOML files.
 
 use super::{
-    AscentModeName, AxesName, FilePlace, FirstLayerName, KeepName, MasksName, MethodName, ModelPlace,
-    NormName, OptimiserName, PlaceName, ScheduleName, SpecialName, StartName,
+    AscentModeName, AxesName, ContrastSettings, FilePlace, FirstLayerName, KeepName, MasksName, MethodName,
+    ModelPlace, NormName, OptimiserName, PlaceName, ScheduleName, SpecialName, StartName,
 };
 use crate::device::DeviceKind;
 use anyhow::{Context, Result};
@@ -213,6 +213,11 @@ pub struct Settings {
     /// Seconds between checkpoints, beside those at epoch ends; 0 writes one after every mini-batch [default: 20]
     #[arg(long, value_parser = number)]
     pub checkpoint_seconds: Option<f64>,
+
+    /// Of scal, simcse and uscal. A table of a spec comes last.
+    #[command(flatten)]
+    #[serde(skip_serializing_if = "is_usual")]
+    pub contrast: ContrastSettings,
 }
 
 const TEXT: &str = "Text";
@@ -240,10 +245,18 @@ impl Settings {
             (Some(method), Some(other)) if method != other => base.without_numbers_of_method(),
             _ => base,
         };
+        let contrast = self.contrast.clone().over(base.contrast.clone());
         let mut merged = toml::Table::try_from(base)?;
         merged.extend(toml::Table::try_from(self)?);
-        Ok(merged.try_into()?)
+        Ok(Self {
+            contrast,
+            ..merged.try_into()?
+        })
     }
+}
+
+fn is_usual(contrast: &ContrastSettings) -> bool {
+    *contrast == ContrastSettings::default()
 }
 
 /// A number, or a list of them.

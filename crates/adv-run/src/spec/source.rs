@@ -1,6 +1,6 @@
 //! Where sentences come from.
 
-use super::names::MethodName;
+use super::method_name::MethodName;
 use super::place::FilePlace;
 use super::settings::Settings;
 use crate::usage::UsageError;
@@ -131,7 +131,7 @@ impl TextSource {
 }
 
 /// A column by its name, or by its number, from 1, in a table without header.
-fn sentence_column(text: &str) -> Result<SentenceColumn, UsageError> {
+pub(super) fn sentence_column(text: &str) -> Result<SentenceColumn, UsageError> {
     match text.parse() {
         Ok(0) => Err(UsageError("--columns 0: columns count from 1".into())),
         Ok(number) => Ok(SentenceColumn::Numbered(number)),

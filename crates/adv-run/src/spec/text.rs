@@ -1,9 +1,8 @@
 //! A run on text.
 
 use super::method::{Embedded, MethodSpec};
-use super::names::{
-    KeepName, MasksName, MethodName, OptimiserName, PlaceName, ScheduleName, SpecialName, StartName,
-};
+use super::method_name::MethodName;
+use super::names::{KeepName, MasksName, OptimiserName, PlaceName, ScheduleName, SpecialName, StartName};
 use super::network::TextNetwork;
 use super::place::{FilePlace, ModelPlace};
 use super::settings::Settings;
@@ -11,7 +10,6 @@ use super::source::TextSource;
 use super::training::{OptimSpec, Training, TrainingDefaults, first_broken};
 use crate::attack::AttackName;
 use crate::usage::UsageError;
-use adv_data::text::SentenceColumn;
 use std::path::PathBuf;
 
 /// A run on text with nothing left open. Built by [`TextSpec::resolve`] only.
@@ -266,12 +264,7 @@ impl TextSpec {
                 let names = [Some(&c.first), c.second.as_ref(), Some(&c.answer)];
                 Some(names.into_iter().flatten().cloned().collect())
             }
-            TextSource::Sentences { column, .. } => column.as_ref().map(|column| {
-                vec![match column {
-                    SentenceColumn::Named(name) => name.clone(),
-                    SentenceColumn::Numbered(number) => number.to_string(),
-                }]
-            }),
+            TextSource::Sentences { column, .. } => column.as_ref().map(|column| vec![column.to_string()]),
             TextSource::Task(_) | TextSource::Synthetic => None,
         };
         let absolute = |place: &Option<FilePlace>| place.as_ref().map(FilePlace::absolute);

@@ -4,8 +4,9 @@ use super::method::MethodSpec;
 use super::names::{OptimiserName, ScheduleName};
 use super::settings::Settings;
 use crate::device::DeviceKind;
+use crate::methods::MethodError;
 use crate::usage::UsageError;
-use adv_core::{ParamError, Passes};
+use adv_core::Passes;
 use adv_data::{BatchPlan, LastBatch};
 
 /// How a model is trained, whatever it is trained on.
@@ -162,13 +163,16 @@ impl Training {
     }
 
     /// What one mini-batch costs in theory, an update each.
-    pub fn expected_cost(&self) -> Result<Passes, ParamError> {
+    pub fn expected_cost(&self) -> Result<Passes, MethodError> {
         crate::methods::expected_cost(&self.method)
     }
 
     /// What one mini-batch costs in theory, where that is the same for all of them.
-    pub fn constant_cost(&self) -> Result<Option<Passes>, ParamError> {
-        let constant = self.optim.accumulate == 1 && self.begin_step.unwrap_or(self.usual_begin) == 0;
+    pub fn constant_cost(&self) -> Result<Option<Passes>, MethodError> {
+        // Theory has no triplets: each has one more forward.
+        let constant = self.optim.accumulate == 1
+            && self.begin_step.unwrap_or(self.usual_begin) == 0
+            && !self.method.contrast.triplets;
         constant.then(|| self.expected_cost()).transpose()
     }
 

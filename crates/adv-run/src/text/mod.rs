@@ -99,7 +99,7 @@ pub(crate) fn execute(spec: &TextSpec, files: &Files, command: &str, stop: &Atom
     };
     let method = match task.unlabelled {
         Some(_) => Box::new(SemiSupervised::new(&training.method, special)?),
-        None => methods::build(&training.method)?,
+        None => methods::build_text(&training.method)?,
     };
     if learn(&task, method.as_ref(), &loops, &mut state)? == Ended::Interrupted {
         return Ok(Outcome::Interrupted);

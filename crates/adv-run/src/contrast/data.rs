@@ -1,0 +1,162 @@
+//! What vectors are learnt from, and what they are measured by.
+
+use crate::hub;
+use crate::spec::ContrastSpec;
+use crate::usage::UsageError;
+use adv_contrast::sentence::{Embedder, Encoder};
+use adv_data::text::{
+    Answer, Columns, Problem, StsPair, StsSubset, StsTask, read_columns, read_sentences, read_table,
+};
+use adv_models::text::{Encoded, Overlong, Tokenizer};
+use anyhow::{Context, Result};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Sentences, pairs or triplets as token ids.
+#[derive(Clone)]
+pub(super) struct Examples {
+    pub(super) anchors: Arc<Vec<Encoded>>,
+    pub(super) positives: Option<Arc<Vec<Encoded>>>,
+    pub(super) negatives: Option<Arc<Vec<Encoded>>>,
+}
+
+/// Some of them.
+pub(super) struct Picked {
+    pub(super) anchors: Vec<Encoded>,
+    pub(super) positives: Option<Vec<Encoded>>,
+    pub(super) negatives: Option<Vec<Encoded>>,
+}
+
+impl Examples {
+    /// Reads what a spec names; cut sentences are a note.
+    pub(super) fn read(spec: &ContrastSpec, embedder: &Embedder, notes: &mut Vec<String>) -> Result<Self> {
+        let path = hub::file(&spec.source.file)?;
+        let rows = match spec.source.columns.as_slice() {
+            [] => {
+                let set = read_sentences(&path)?;
+                set.rows().iter().map(|row| vec![row.first.clone()]).collect()
+            }
+            columns => read_columns(&path, columns)?,
+        };
+        let rows = match spec.training.take {
+            Some(n) if n > rows.len() => {
+                return Err(UsageError(format!("--take {n}: there are {} rows", rows.len())).into());
+            }
+            Some(n) => &rows[..n],
+            None => &rows[..],
+        };
+        if rows.len() < 2 {
+            return Err(UsageError(format!(
+                "{} has a single row: a sentence is told apart from others",
+                spec.source.file
+            ))
+            .into());
+        }
+        let longest = spec.max_length.min(embedder.encoder().model().config().longest());
+        let tokenizer = embedder.tokenizer().clone().with_longest(longest)?;
+        let mut cut = Overlong::default();
+        let mut column = |place: usize| -> Result<Option<Arc<Vec<Encoded>>>> {
+            let texts = rows.iter().map(|row| row.get(place).map(String::as_str));
+            match texts.collect::<Option<Vec<&str>>>() {
+                None => Ok(None),
+                Some(texts) => Ok(Some(Arc::new(encoded(&tokenizer, embedder, &texts, &mut cut)?))),
+            }
+        };
+        let anchors = column(0)?.context("a row has no sentence")?;
+        let (positives, negatives) = (column(1)?, column(2)?);
+        if cut.cut > 0 {
+            let text = format!(
+                "{} of {} training sentences were too long and were cut: see --max-length",
+                cut.cut, cut.texts
+            );
+            eprintln!("warning: {text}");
+            notes.push(text);
+        }
+        Ok(Self {
+            anchors,
+            positives,
+            negatives,
+        })
+    }
+
+    pub(super) fn pick(&self, places: &[usize]) -> Picked {
+        let of = |all: &Arc<Vec<Encoded>>| places.iter().map(|&place| all[place].clone()).collect();
+        Picked {
+            anchors: of(&self.anchors),
+            positives: self.positives.as_ref().map(of),
+            negatives: self.negatives.as_ref().map(of),
+        }
+    }
+}
+
+fn encoded(
+    tokenizer: &Tokenizer,
+    embedder: &Embedder,
+    texts: &[&str],
+    cut: &mut Overlong,
+) -> Result<Vec<Encoded>> {
+    let lower: Vec<String> = match embedder.settings().lower_case {
+        true => texts.iter().map(|text| text.to_lowercase()).collect(),
+        false => Vec::new(),
+    };
+    let inputs = texts.iter().enumerate();
+    let inputs = inputs.map(|(place, text)| (lower.get(place).map_or(*text, String::as_str), None));
+    let (encoded, overlong) = tokenizer.encode(&inputs.collect::<Vec<_>>())?;
+    cut.cut += overlong.cut;
+    cut.texts += overlong.texts;
+    if let Some(place) = encoded.iter().position(Encoded::is_empty) {
+        return Err(UsageError(format!(
+            "the training sentence `{}` has no token that the model knows: leave it out",
+            texts[place].escape_debug()
+        ))
+        .into());
+    }
+    Ok(encoded)
+}
+
+/// Tasks with their pairs.
+pub(super) type Tasks = Vec<(StsTask, Vec<StsSubset>)>;
+
+/// The folder of data sets, if there is one.
+fn root(spec: &ContrastSpec) -> Option<PathBuf> {
+    let usual = || std::env::var_os("ADV_DATA_DIR").map(PathBuf::from);
+    spec.data_dir.clone().or_else(usual)
+}
+
+/// The pairs to choose weights by: the STS benchmark's, or a user's own.
+pub(super) fn dev(spec: &ContrastSpec) -> Result<Tasks> {
+    let task = StsTask::StsBDev;
+    let Some(file) = &spec.dev_file else {
+        const HOW: &str = "weights are chosen by the STS benchmark's dev part: name the folder of data sets with --data-dir, set ADV_DATA_DIR, or give pairs with --dev-file";
+        let root = root(spec).ok_or_else(|| UsageError(HOW.into()))?;
+        return Ok(vec![(task, task.read(&root).context(HOW)?)]);
+    };
+    let columns = Columns {
+        first: "sentence1".into(),
+        second: Some("sentence2".into()),
+        answer: "score".into(),
+    };
+    let set = read_table(&hub::file(file)?, &columns, Some(&Problem::Score))
+        .context("--dev-file needs the columns sentence1, sentence2 and score")?;
+    let pairs = set.rows().iter().filter_map(|row| match row.answer {
+        Answer::Score(score) => Some(StsPair {
+            first: row.first.clone(),
+            second: row.second.clone()?,
+            score: f64::from(score),
+        }),
+        Answer::Class(_) | Answer::Nothing => None,
+    });
+    let name = file.name();
+    let pairs = pairs.collect();
+    Ok(vec![(task, vec![StsSubset { name, pairs }])])
+}
+
+/// The seven tasks, where their files are; else why they are not measured.
+pub(super) fn seven(spec: &ContrastSpec) -> Result<Tasks, String> {
+    let root = root(spec).ok_or("there is no folder of data sets")?;
+    let tasks = StsTask::SEVEN.into_iter().map(|task| {
+        let subsets = task.read(&root).map_err(|error| error.to_string())?;
+        Ok((task, subsets))
+    });
+    tasks.collect()
+}

@@ -1,0 +1,118 @@
+//! Sentences, pairs or triplets to be learnt from.
+
+use super::data::{Examples, Picked, Tasks};
+use crate::trainer::{Files, Kept, Sample, Task, Validation};
+use adv_contrast::evaluation::{StsSummary, score_sts};
+use adv_contrast::sentence::{Embedder, Encoder, Encoding, SentenceEncoder, Vectors};
+use adv_contrast::{Contrastive, SentenceBatch, duplicates};
+use adv_core::{Ledger, Phase};
+use adv_models::text::{Encoded, SpecialTokens, Tokens};
+use anyhow::Result;
+use burn::tensor::Device;
+
+/// Sentences of a pass of an evaluation.
+const BATCH: usize = 64;
+
+/// A sentence encoder and what it learns from.
+pub(super) struct ContrastTask {
+    pub(super) examples: Examples,
+    /// The encoder's tokenizer and settings; its weights are those of the start.
+    pub(super) embedder: Embedder,
+    /// To choose by.
+    pub(super) dev: Tasks,
+    pub(super) special: SpecialTokens,
+    /// Whether equal sentences are no negatives of one another.
+    pub(super) excludes_duplicates: bool,
+    /// The device, without autodiff.
+    pub(super) device: Device,
+}
+
+/// Similarity tasks by an encoder, its passes booked as evaluation; `progress` hears how many sentences are done.
+pub(super) fn score(
+    embedder: &Embedder,
+    tasks: &Tasks,
+    ledger: &mut Ledger,
+    progress: impl FnMut(usize) -> Result<()>,
+) -> Result<(StsSummary, Vec<String>, Vectors)> {
+    ledger.begin_batch(Phase::Evaluation);
+    let mut kept = None;
+    let summary = score_sts(tasks, |texts| {
+        let encoding = Encoding {
+            batch: BATCH,
+            ..Encoding::default()
+        };
+        let passes = texts.len().div_ceil(BATCH) as u64;
+        let (vectors, _) = ledger.forwards(passes, || embedder.encode(texts, &encoding, progress))?;
+        kept = Some((texts.iter().map(ToString::to_string).collect(), vectors.clone()));
+        anyhow::Ok(vectors)
+    })?;
+    let (texts, vectors) = kept.unwrap_or_else(|| (Vec::new(), Vectors::new(Vec::new(), 1)));
+    Ok((summary, texts, vectors))
+}
+
+impl Task<3> for ContrastTask {
+    type Model = Contrastive<SentenceEncoder>;
+    type Host = Picked;
+
+    fn prepare(&self) -> impl FnMut(u64, Vec<usize>) -> Picked + Send + 'static {
+        let examples = self.examples.clone();
+        move |_, places| examples.pick(&places)
+    }
+
+    fn upload(&self, model: &Self::Model, host: Picked) -> Result<Sample<3, SentenceBatch>> {
+        let encoder = model.encoder();
+        let config = encoder.model().config();
+        let tokens = |all: &Vec<Encoded>| Tokens::new(all, config, &self.device);
+        let anchors = tokens(&host.anchors)?;
+        let excluded = match self.excludes_duplicates {
+            true => {
+                let ids = |all: &[Encoded]| all.iter().map(|one| one.ids.clone()).collect::<Vec<_>>();
+                let positives = host.positives.as_ref().unwrap_or(&host.anchors);
+                duplicates(&ids(&host.anchors), &ids(positives), &self.device)
+            }
+            false => None,
+        };
+        Ok(Sample {
+            clean: encoder.model().clean(&anchors),
+            mask: Some(encoder.mask(&anchors, self.special)),
+            targets: SentenceBatch {
+                anchors,
+                positives: host.positives.as_ref().map(tokens).transpose()?,
+                negatives: host.negatives.as_ref().map(tokens).transpose()?,
+                excluded,
+            },
+        })
+    }
+
+    fn begin_batch(&self, model: &Self::Model, seed: u64) {
+        model.encoder().begin_batch(seed);
+    }
+
+    fn metric(&self) -> &'static str {
+        "spearman"
+    }
+
+    fn validate(&self, model: &Self::Model, ledger: &mut Ledger) -> Result<Validation> {
+        let now = self.embedder.clone().with_encoder(model.encoder().clone());
+        let (summary, _, _) = score(&now, &self.dev, ledger, |_| Ok(()))?;
+        let clean = summary.average / 100.0;
+        Ok(Validation {
+            // One that is no number never wins.
+            clean: if clean.is_finite() { clean } else { -1.0 },
+            robust: None,
+        })
+    }
+
+    fn guess(&self) -> Option<f64> {
+        None
+    }
+
+    fn save(&self, model: &Self::Model, files: &Files, kept: Kept) -> Result<()> {
+        let folder = match kept {
+            Kept::Best => files.best_model(),
+            Kept::Last => files.last_model(),
+        };
+        let now = self.embedder.clone().with_encoder(model.encoder().clone());
+        Ok(now.save(&folder)?)
+    }
+}
