@@ -3,11 +3,12 @@
 //! One iteration is one mini-batch: all passes, all updates. Ids: `wong_cnn/pgd-7/b50`. Part of one is a filter:
 //! `cargo xtask bench -- madry_cnn/pgd`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use adv_bench::{
-    BATCHES, ImageStep, Method, NETS, TextMethod, TextStep, Workload, lstm_methods, methods, text_methods,
+    BATCHES, ImageStep, Method, NETS, SentenceStep, TextMethod, TextStep, Workload, lstm_methods, methods,
+    sentence_methods, text_methods,
 };
 use adv_core::TrainingMethod;
 use adv_models::Architecture;
@@ -49,6 +50,7 @@ fn main() {
             on_text(&mut criterion, "minilm", &rows, SENTENCES, &|method| {
                 TextStep::on_text(&encoder, method, SENTENCES).expect("an encoder")
             });
+            on_sentences(&mut criterion, &encoder);
         }
         None => println!("text: skipped, set ADV_MODEL_DIR to a folder with all-MiniLM-L6-v2"),
     }
@@ -82,6 +84,32 @@ fn on_text(
                 let mut step = make(method.as_ref());
                 let counted = step.run().expect("a training step");
                 assert_eq!(counted, method.expected_cost(), "counted against theory");
+                step
+            });
+            bencher.iter(|| step.run().expect("a training step"));
+        });
+    }
+}
+
+/// The same for vectors of sentences. Ids: `minilm-vectors/uscal/b16`.
+fn on_sentences(criterion: &mut Criterion, encoder: &Path) {
+    let mut group = criterion.benchmark_group("minilm-vectors");
+    group
+        .sampling_mode(SamplingMode::Flat)
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(8));
+    for (label, method, theory) in &sentence_methods().expect("the runner's own numbers are valid") {
+        let mut step = None;
+        group.bench_function(format!("{label}/b{}", SENTENCES[0]), |bencher| {
+            let step = step.get_or_insert_with(|| {
+                let made = SentenceStep::on_sentences(encoder, method.as_ref(), SENTENCES);
+                let mut step = made.expect("an encoder");
+                assert_eq!(
+                    step.run().expect("a training step"),
+                    *theory,
+                    "counted against theory"
+                );
                 step
             });
             bencher.iter(|| step.run().expect("a training step"));

@@ -1,6 +1,10 @@
 //! What the benches share: networks, random batches, and one training step as the runner does it.
 #![deny(missing_docs)]
 
+mod sentences;
+
+pub use sentences::{SentenceRow, SentenceStep, sentence_methods};
+
 use std::error::Error;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -58,7 +62,7 @@ pub fn methods() -> Result<Vec<(&'static str, Method)>, Box<dyn Error>> {
 }
 
 /// A method of training sentence classifiers.
-pub type TextMethod = Box<dyn TrainingMethod<3, TextModel>>;
+pub type TextMethod = adv_run::methods::TextMethod;
 
 /// The methods for text, with the runner's numbers for a pretrained encoder.
 pub fn text_methods() -> Result<Vec<(&'static str, TextMethod)>, Box<dyn Error>> {
@@ -91,6 +95,7 @@ fn methods_on_text(settings: &Settings) -> Result<Vec<(&'static str, TextMethod)
         ("smart", MethodName::Smart),
         ("r3f", MethodName::R3f),
         ("vat", MethodName::Vat),
+        ("scal", MethodName::Scal),
     ];
     let mut methods = Vec::new();
     for (label, name) in rows {
@@ -98,7 +103,7 @@ fn methods_on_text(settings: &Settings) -> Result<Vec<(&'static str, TextMethod)
             method: Some(name),
             ..settings.clone()
         })?;
-        methods.push((label, adv_run::methods::build(&spec.training().method)?));
+        methods.push((label, adv_run::methods::build_text(&spec.training().method)?));
     }
     Ok(methods)
 }

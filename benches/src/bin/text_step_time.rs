@@ -7,12 +7,13 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use adv_bench::{TextStep, median_ms};
+use adv_bench::{SentenceStep, TextStep, median_ms};
 use adv_core::{
     Adversarial, Axes, Ball, FreeLb, ParamError, Perturbation, PerturbationSpec, Standard, Start, StepRule,
     StepSize, TrainingMethod,
 };
 use adv_models::text::TextModel;
+use adv_run::methods::SentenceMethod;
 
 const BATCH: usize = 32;
 const LENGTH: usize = 32;
@@ -56,6 +57,14 @@ fn main() -> Result<(), Box<dyn Error>> {
             "forward-backward" => step.gradients(),
             _ => step.run().map(drop),
         })?;
+        eprintln!("{key}: {ms:.3} ms");
+        found.insert(key, ms.into());
+    }
+    let key = format!("minilm/simcse/b{BATCH}");
+    if key.contains(&filter) {
+        let method: SentenceMethod = Box::new(Standard);
+        let mut step = SentenceStep::on_sentences(&folder, method.as_ref(), [BATCH, LENGTH])?;
+        let ms = median_ms(ENOUGH, || step.run().map(drop))?;
         eprintln!("{key}: {ms:.3} ms");
         found.insert(key, ms.into());
     }
