@@ -19,6 +19,8 @@ pub struct SentenceBatch {
     pub negatives: Option<Tokens>,
     /// Pairs that are no negatives: see [`Pairs::without`].
     pub excluded: Option<Tensor<2>>,
+    /// Vectors that every anchor has to be told from too, `[M, W]`, such as Gaussian ones (GS-InfoNCE; Wu et al. 2022).
+    pub further: Option<Tensor<2>>,
 }
 
 impl SentenceBatch {
@@ -29,6 +31,7 @@ impl SentenceBatch {
             positives: None,
             negatives: None,
             excluded: None,
+            further: None,
         }
     }
 }
@@ -126,6 +129,9 @@ impl<E: Encoder> Views<3> for Contrastive<E> {
         if let Some(excluded) = &batch.excluded {
             pairs = pairs.without(excluded.clone());
         }
+        if let Some(further) = &batch.further {
+            pairs = pairs.with_further_negatives(further.clone());
+        }
         self.contrast.loss(&pairs)
     }
 }
@@ -142,6 +148,7 @@ impl<E: Encoder> InChunks<3> for Contrastive<E> {
             positives: batch.positives.as_ref().map(|all| all.rows(rows.clone())),
             negatives: batch.negatives.as_ref().map(|all| all.rows(rows)),
             excluded: None,
+            further: None,
         };
         let views = [View::First, View::Second].map(|view| self.vectors(view, input.clone(), &part));
         views.into_iter().chain(self.negatives(&part)).collect()

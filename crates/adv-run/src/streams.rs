@@ -20,6 +20,8 @@ pub enum Purpose {
     Unlabelled = 6,
     /// First weights of a head behind sentence vectors; one for the run.
     Head = 7,
+    /// Gaussian vectors beside sentence vectors; the step is the mini-batch.
+    Gaussian = 8,
 }
 
 /// The stream of one purpose at one step.
@@ -56,6 +58,7 @@ mod tests {
                 Purpose::ValidationMasking,
                 Purpose::Unlabelled,
                 Purpose::Head,
+                Purpose::Gaussian,
             ] {
                 for step in 0..16 {
                     assert!(seen.insert(derived_seed(seed, purpose, step)));

@@ -58,7 +58,7 @@ fn every_contrastive_method_makes_the_passes_of_theory() {
         ("simcse", "--train-file lines.txt"),
         (
             "simcse",
-            "--train-file lines.txt --chunk 3 --negatives all-others --duplicates kept",
+            "--train-file lines.txt --chunk 3 --negatives all-others --duplicates kept --gaussian 5",
         ),
         (
             "simcse",
@@ -75,7 +75,7 @@ fn every_contrastive_method_makes_the_passes_of_theory() {
         ("uscal", "--train-file lines.txt"),
         (
             "uscal",
-            "--train-file lines.txt --form anchored --ascent-mode eval --eps 0.3 --alpha 0.1",
+            "--train-file lines.txt --form anchored --ascent-mode eval --eps 0.3 --alpha 0.1 --gaussian 4",
         ),
         (
             "uscal",

@@ -297,7 +297,9 @@ fn contrastive_learning_killed_at_any_moment_ends_the_same() {
         format!(
             "--method uscal --train-file {at}/lines.txt --pooling cls --start random --eps-warmup 0.5 --accumulate 2"
         ),
-        format!("--method simcse --train-file {at}/triplets.tsv --columns 1,2,3 --chunk 3 --keep last"),
+        format!(
+            "--method simcse --train-file {at}/triplets.tsv --columns 1,2,3 --chunk 3 --gaussian 7 --keep last"
+        ),
     ] {
         let mut lab = Lab::of(short, settings.leak());
         lab.kill_at_random(3);

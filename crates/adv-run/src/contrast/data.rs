@@ -25,6 +25,8 @@ pub(super) struct Picked {
     pub(super) anchors: Vec<Encoded>,
     pub(super) positives: Option<Vec<Encoded>>,
     pub(super) negatives: Option<Vec<Encoded>>,
+    /// Gaussian vectors, one after the other.
+    pub(super) gaussian: Vec<f32>,
 }
 
 impl Examples {
@@ -85,6 +87,7 @@ impl Examples {
             anchors: of(&self.anchors),
             positives: self.positives.as_ref().map(of),
             negatives: self.negatives.as_ref().map(of),
+            gaussian: Vec::new(),
         }
     }
 }

@@ -65,6 +65,10 @@ pub(crate) fn execute(
             SpecialName::Perturbed => SpecialTokens::Perturbed,
             SpecialName::Kept => SpecialTokens::Kept,
         },
+        gaussian: spec.gaussian,
+        // Those of a head of training are as wide as the model.
+        width: state.model.encoder().width(),
+        seed: training.seed,
         excludes_duplicates: spec.duplicates == DuplicatesName::Excluded,
         device: device.clone(),
     };

@@ -1,14 +1,15 @@
 //! Sentences, pairs or triplets to be learnt from.
 
 use super::data::{Examples, Picked, Tasks};
+use crate::streams::{Purpose, stream};
 use crate::trainer::{Files, Kept, Sample, Task, Validation};
 use adv_contrast::evaluation::{StsSummary, score_sts};
 use adv_contrast::sentence::{Embedder, Encoder, Encoding, SentenceEncoder, Vectors};
 use adv_contrast::{Contrastive, SentenceBatch, duplicates};
-use adv_core::{Ledger, Phase};
+use adv_core::{Ledger, Noise, Phase};
 use adv_models::text::{Encoded, SpecialTokens, Tokens};
 use anyhow::Result;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor, TensorData};
 
 /// Sentences of a pass of an evaluation.
 const BATCH: usize = 64;
@@ -21,6 +22,12 @@ pub(super) struct ContrastTask {
     /// To choose by.
     pub(super) dev: Tasks,
     pub(super) special: SpecialTokens,
+    /// Gaussian vectors beside each mini-batch.
+    pub(super) gaussian: usize,
+    /// Their width.
+    pub(super) width: usize,
+    /// Their seed.
+    pub(super) seed: u64,
     /// Whether equal sentences are no negatives of one another.
     pub(super) excludes_duplicates: bool,
     /// The device, without autodiff.
@@ -56,7 +63,13 @@ impl Task<3> for ContrastTask {
 
     fn prepare(&self) -> impl FnMut(u64, Vec<usize>) -> Picked + Send + 'static {
         let examples = self.examples.clone();
-        move |_, places| examples.pick(&places)
+        let (seed, numbers) = (self.seed, self.gaussian * self.width);
+        move |number, places| {
+            let mut picked = examples.pick(&places);
+            picked.gaussian = vec![0.0; numbers];
+            stream(seed, Purpose::Gaussian, number).normal(&mut picked.gaussian);
+            picked
+        }
     }
 
     fn upload(&self, model: &Self::Model, host: Picked) -> Result<Sample<3, SentenceBatch>> {
@@ -80,6 +93,10 @@ impl Task<3> for ContrastTask {
                 positives: host.positives.as_ref().map(tokens).transpose()?,
                 negatives: host.negatives.as_ref().map(tokens).transpose()?,
                 excluded,
+                further: (self.gaussian > 0).then(|| {
+                    let vectors = TensorData::new(host.gaussian, [self.gaussian, self.width]);
+                    Tensor::from_data(vectors, &self.device)
+                }),
             },
         })
     }

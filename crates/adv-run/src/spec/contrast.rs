@@ -38,6 +38,8 @@ pub struct ContrastSpec {
     pub pooling: Option<PoolingName>,
     /// The head behind the pooling.
     pub head: HeadName,
+    /// Gaussian vectors beside each mini-batch.
+    pub gaussian: usize,
     /// What becomes of equal sentences of a mini-batch.
     pub duplicates: DuplicatesName,
     /// Which weights are measured and saved as the result.
@@ -162,6 +164,7 @@ impl ContrastSpec {
                 Some(PoolingName::Cls) => HeadName::Training,
                 _ => HeadName::None,
             }),
+            gaussian: c.gaussian.unwrap_or(0),
             duplicates: c.duplicates.unwrap_or(DuplicatesName::Excluded),
             keep: s.keep.unwrap_or(KeepName::Best),
             training,
@@ -181,6 +184,7 @@ impl ContrastSpec {
                 "--hard-weight needs triplets: name three columns, anchor,positive,negative",
             ),
             (given.chunk != Some(0), "--chunk must be at least 1"),
+            (self.gaussian <= 65_536, "--gaussian must be at most 65536"),
             (
                 self.training.batch > 1,
                 "--batch must be at least 2: a sentence is told apart from the others of its mini-batch",
@@ -219,6 +223,7 @@ impl ContrastSpec {
             contrast: ContrastSettings {
                 pooling: self.pooling,
                 head: Some(self.head),
+                gaussian: Some(self.gaussian).filter(|count| *count > 0),
                 duplicates: Some(self.duplicates),
                 ..training.contrast
             },

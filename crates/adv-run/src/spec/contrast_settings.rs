@@ -47,6 +47,9 @@ pub struct ContrastSettings {
     /// Sentences of a pass, so that --batch may be larger than the memory: GradCache, for simcse [default: the whole mini-batch]
     #[arg(long, value_name = "N", help_heading = CONTRAST)]
     pub chunk: Option<usize>,
+    /// Gaussian vectors that each sentence of a mini-batch is told apart from, too: GS-InfoNCE [default: 0]
+    #[arg(long, value_name = "N", help_heading = CONTRAST)]
+    pub gaussian: Option<usize>,
     /// What becomes of equal sentences of a mini-batch: no negatives of one another, or negatives as all others [default: excluded]
     #[arg(long, help_heading = CONTRAST)]
     pub duplicates: Option<DuplicatesName>,
@@ -71,6 +74,7 @@ impl ContrastSettings {
             pooling: self.pooling.or(base.pooling),
             head: self.head.or(base.head),
             chunk: self.chunk.or(base.chunk),
+            gaussian: self.gaussian.or(base.gaussian),
             duplicates: self.duplicates.or(base.duplicates),
         }
     }
@@ -99,6 +103,7 @@ impl ContrastSettings {
             (self.pooling.is_some(), vectors, "--pooling"),
             (self.head.is_some(), vectors, "--head"),
             (self.chunk.is_some(), method == SimCse, "--chunk"),
+            (self.gaussian.is_some(), vectors, "--gaussian"),
             (self.duplicates.is_some(), vectors, "--duplicates"),
         ];
         let unread = given.into_iter().filter(|(given, used, _)| *given && !used);
