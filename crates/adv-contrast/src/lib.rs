@@ -1,5 +1,7 @@
 //! Contrastive learning of sentence embeddings: SimCSE, SCAL and USCAL, with adversarial views.
 #![doc = include_str!("../README.md")]
+#![doc = ""]
+#![doc = include_str!("../COST.md")]
 #![deny(missing_docs)]
 
 pub mod evaluation;
