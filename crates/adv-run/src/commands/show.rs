@@ -49,5 +49,53 @@ pub(super) fn results(rows: &[(String, &RunResult)]) -> Table {
         ]);
         row
     });
-    table(head, body.collect())
+    standing(head, body.collect())
+}
+
+/// Columns that fit into a terminal.
+const WIDE: usize = 12;
+
+/// The table; one with more columns than a terminal has room for is turned: a row for each of them.
+fn standing(head: Vec<String>, rows: Vec<Vec<String>>) -> Table {
+    if head.len() <= WIDE {
+        return table(head, rows);
+    }
+    let across = |place: usize| rows.iter().map(move |row| row[place].clone());
+    let turned = |place: usize| {
+        std::iter::once(head[place].clone())
+            .chain(across(place))
+            .collect::<Vec<_>>()
+    };
+    // What no row has is left out.
+    let told = (1..head.len()).filter(|&place| across(place).any(|cell| cell != "-"));
+    let told: Vec<Vec<String>> = told.map(turned).collect();
+    table(turned(0), told)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wide_table_is_turned() {
+        let line = |start: usize, columns: usize| (start..start + columns).map(|i| i.to_string()).collect();
+        let narrow = standing(line(0, 3), vec![line(10, 3)]);
+        assert_eq!(narrow.row_count(), 1);
+        let mut row: Vec<String> = line(100, 20);
+        row[7] = "-".into();
+        let wide = standing(
+            line(0, 20),
+            vec![row, {
+                let mut row: Vec<String> = line(200, 20);
+                row[7] = "-".into();
+                row
+            }],
+        );
+        let text = wide.to_string();
+        assert_eq!(wide.row_count(), 18, "{text}");
+        assert!(
+            text.contains(" 19 ") && text.contains(" 219 ") && !text.contains(" 7 "),
+            "{text}"
+        );
+    }
 }
