@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::attack::Target;
-use crate::sentences::{EncodeArgs, SearchArgs, SimilarityArgs, StsArgs};
+use crate::sentences::{EncodeArgs, SearchArgs, SimilarityArgs, StsArgs, TransferArgs};
 use crate::spec::Settings;
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -28,6 +28,8 @@ pub enum Command {
     Compare(CompareArgs),
     /// Measure sentence vectors by similarity tasks: STS12 to STS16, STS-B and SICK-R
     Sts(StsArgs),
+    /// Measure sentence vectors by transfer tasks: MR, CR, SUBJ, MPQA, SST2, TREC and MRPC
+    Transfer(TransferArgs),
     /// Turn sentences into vectors
     Encode(EncodeArgs),
     /// Say how similar two sentences are, for pairs of them

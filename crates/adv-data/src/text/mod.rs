@@ -13,6 +13,7 @@ mod sts;
 mod synthetic;
 mod table;
 mod task;
+mod transfer;
 
 pub use error::TextDataError;
 pub use format::read_sentences;
@@ -22,3 +23,4 @@ pub use sts::{StsPair, StsSubset, StsTask};
 pub use synthetic::synth_sentiment;
 pub use table::{Columns, SentenceColumn, read_column, read_columns, read_table};
 pub use task::{TaskId, TextSplits};
+pub use transfer::{TransferParts, TransferTask, classes_of};

@@ -79,6 +79,14 @@ impl TextSet {
         }
     }
 
+    /// These rows, then those of another set of the same problem.
+    pub fn and(&self, other: &Self) -> Self {
+        Self {
+            problem: self.problem.clone(),
+            rows: self.rows.iter().chain(other.rows()).cloned().collect(),
+        }
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.rows.len()

@@ -12,6 +12,7 @@ mod show;
 mod similarity;
 mod sts;
 mod train;
+mod transfer;
 
 use crate::cli::Command;
 use crate::usage::Stopped;
@@ -33,6 +34,7 @@ pub fn run(command: Command, line: &str, stop: &AtomicBool) -> Result<Done> {
         Command::Train(args) => train::run(args, line, stop),
         Command::Eval(args) => stoppable(eval::run(args, stop), "an evaluation"),
         Command::Sts(args) => stoppable(sts::run(&args, stop), "an evaluation"),
+        Command::Transfer(args) => stoppable(transfer::run(&args, stop), "an evaluation"),
         Command::Encode(args) => stoppable(encode::run(&args, stop), "an encoding"),
         Command::Similarity(args) => stoppable(similarity::run(&args, stop), "a comparison"),
         Command::Search(args) => stoppable(search::run(&args, stop), "a search"),

@@ -3,7 +3,7 @@
 use super::prompt::Prompt;
 use crate::device::DeviceKind;
 use crate::spec::{ModelPlace, PoolingName};
-use adv_data::text::StsTask;
+use adv_data::text::{StsTask, TransferTask};
 use clap::{ArgGroup, Args};
 use std::path::PathBuf;
 
@@ -45,6 +45,26 @@ pub struct StsArgs {
     /// Say how vectors lie, too: alignment and uniformity on the pairs and sentences of the tasks, and their mean cosine
     #[arg(long)]
     pub geometry: bool,
+    /// Print the result as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `adv transfer`.
+#[derive(Debug, Args)]
+pub struct TransferArgs {
+    /// The encoder
+    #[command(flatten)]
+    pub encoder: EncoderArgs,
+    /// The folder of data sets, with textcls/, sst2/glue/ and glue/MRPC/ [default: $ADV_DATA_DIR]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// The tasks [default: MR,CR,SUBJ,MPQA,SST2,TREC,MRPC]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub tasks: Option<Vec<TransferTask>>,
+    /// Choose each penalty by ten folds, as published tables do, instead of five: twice the time
+    #[arg(long)]
+    pub full: bool,
     /// Print the result as one JSON object
     #[arg(long)]
     pub json: bool,

@@ -6,7 +6,7 @@ mod input;
 mod output;
 mod prompt;
 
-pub use args::{EncodeArgs, EncoderArgs, SearchArgs, SimilarityArgs, StsArgs};
+pub use args::{EncodeArgs, EncoderArgs, SearchArgs, SimilarityArgs, StsArgs, TransferArgs};
 pub(crate) use encoder::Sentencer;
 pub(crate) use input::texts;
 pub(crate) use output::{Output, print_lines};

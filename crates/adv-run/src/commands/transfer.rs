@@ -1,0 +1,92 @@
+//! `adv transfer`: sentence vectors measured by linear classifiers.
+
+use super::show;
+use crate::sentences::{Sentencer, TransferArgs};
+use crate::usage::UsageError;
+use adv_contrast::evaluation::{TransferProtocol, TransferScore, score_transfer};
+use adv_contrast::sentence::Encoding;
+use adv_data::text::TransferTask;
+use anyhow::{Context, Result};
+use serde_json::{Map, Value, json};
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+
+pub(super) fn run(args: &TransferArgs, stop: &AtomicBool) -> Result<()> {
+    let root = args.data_dir.clone();
+    let root = root.or_else(|| std::env::var_os("ADV_DATA_DIR").map(PathBuf::from));
+    let Some(root) = root else {
+        return Err(
+            UsageError("name the folder of data sets with --data-dir, or set ADV_DATA_DIR".into()).into(),
+        );
+    };
+    let seven = || TransferTask::SEVEN.map(|(_, task)| task).to_vec();
+    let names = args.tasks.clone().unwrap_or_else(seven);
+    let tasks = names.into_iter().map(|task| Ok((task, task.read(&root)?)));
+    let tasks: Vec<_> = tasks
+        .collect::<Result<_>>()
+        .context("--data-dir names their folder")?;
+    let protocol = match args.full {
+        true => TransferProtocol::Full,
+        false => TransferProtocol::Usual,
+    };
+    let encoder = Sentencer::open(&args.encoder)?;
+    let mut scores = Vec::new();
+    for (task, parts) in &tasks {
+        let score = score_transfer(*task, parts, protocol, |texts| {
+            encoder.vectors(texts, Encoding::default(), stop)
+        });
+        scores.push((*task, score.with_context(|| task.to_string())?));
+    }
+    if args.json {
+        println!("{}", as_json(&scores, protocol));
+    } else {
+        println!("{}", as_table(&scores));
+        println!(
+            "Accuracy x 100 of logistic regression on the vectors; its penalty was chosen by {} folds, of SST2 by its part to choose by.",
+            protocol.inner_folds()
+        );
+    }
+    Ok(())
+}
+
+fn average(scores: &[(TransferTask, TransferScore)]) -> f64 {
+    scores.iter().map(|(_, score)| score.accuracy).sum::<f64>() / scores.len().max(1) as f64
+}
+
+fn as_table(scores: &[(TransferTask, TransferScore)]) -> String {
+    let head = ["task", "accuracy", "F1", "rows"].map(String::from);
+    let figure = |value: f64| format!("{value:.2}");
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for (task, score) in scores {
+        rows.push(vec![
+            task.to_string(),
+            figure(score.accuracy),
+            score.f1.map(figure).unwrap_or_default(),
+            score.tested.to_string(),
+        ]);
+    }
+    if scores.len() > 1 {
+        rows.push(vec![
+            "average".into(),
+            figure(average(scores)),
+            String::new(),
+            String::new(),
+        ]);
+    }
+    show::table(head.to_vec(), rows).to_string()
+}
+
+fn as_json(scores: &[(TransferTask, TransferScore)], protocol: TransferProtocol) -> Value {
+    let mut object = Map::new();
+    for (task, score) in scores {
+        object.insert(task.name().into(), json!(score.accuracy));
+    }
+    object.insert("avg".into(), json!(average(scores)));
+    let details = scores.iter().map(|(task, score)| {
+        let value = json!({"f1": score.f1, "penalties": score.penalties, "rows": score.tested});
+        (task.name().to_string(), value)
+    });
+    object.insert("details".into(), details.collect::<Map<_, _>>().into());
+    object.insert("inner_folds".into(), json!(protocol.inner_folds()));
+    object.into()
+}
