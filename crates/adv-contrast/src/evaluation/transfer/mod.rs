@@ -120,43 +120,47 @@ pub fn score_transfer<E: From<TransferError>>(
         let classes = classes_of(set);
         Ok(Rows { inputs, classes })
     };
-    let (penalties, said, right) = match parts {
+    let tested = match parts {
         TransferParts::Whole(all) => whole(&rows(all)?, protocol)?,
         TransferParts::Halves { train, test } => {
             let (train, test) = (rows(train)?, rows(test)?);
-            let penalty = chosen(&train, protocol)?;
-            let said = predicted(&train, &test, penalty)?;
-            (vec![penalty], said, test.classes)
+            tested(&train, test, chosen(&train, protocol)?)?
         }
         TransferParts::Thirds { train, dev, test } => {
             let (train, dev, test) = (rows(train)?, rows(dev)?, rows(test)?);
-            let shares = path(&train, &dev)?;
-            let penalty = best(&shares);
-            let said = predicted(&train, &test, penalty)?;
-            (vec![penalty], said, test.classes)
+            tested(&train, test, best(&path(&train, &dev)?))?
         }
     };
     Ok(TransferScore {
-        accuracy: 100.0 * accuracy(&said, &right),
-        f1: task.has_pairs().then(|| 100.0 * f1(&said, &right)),
-        penalties,
-        tested: right.len(),
+        accuracy: 100.0 * accuracy(&tested.said, &tested.right),
+        f1: task.has_pairs().then(|| 100.0 * f1(&tested.said, &tested.right)),
+        penalties: tested.penalties,
+        tested: tested.right.len(),
     })
 }
 
+/// What was said of rows, and what is right.
+#[derive(Default)]
+struct Tested {
+    penalties: Vec<f64>,
+    said: Vec<u32>,
+    right: Vec<u32>,
+}
+
 /// What is said of every row by the classifier of the other folds.
-fn whole(all: &Rows, protocol: TransferProtocol) -> Result<(Vec<f64>, Vec<u32>, Vec<u32>), TransferError> {
+fn whole(all: &Rows, protocol: TransferProtocol) -> Result<Tested, TransferError> {
     let folds = folds(&all.classes, OUTER_FOLDS, SEED)?;
     let each = folds.par_iter().map(|fold| {
         let (train, test) = all.without(fold);
-        let penalty = chosen(&train, protocol)?;
-        Ok((penalty, predicted(&train, &test, penalty)?, test.classes))
+        tested(&train, test, chosen(&train, protocol)?)
     });
-    let each: Vec<(f64, Vec<u32>, Vec<u32>)> = each.collect::<Result<_, TransferError>>()?;
-    let penalties = each.iter().map(|(penalty, _, _)| *penalty).collect();
-    let said = each.iter().flat_map(|(_, said, _)| said.clone()).collect();
-    let right = each.into_iter().flat_map(|(_, _, right)| right).collect();
-    Ok((penalties, said, right))
+    let mut all = Tested::default();
+    for one in each.collect::<Result<Vec<_>, TransferError>>()? {
+        all.penalties.extend(one.penalties);
+        all.said.extend(one.said);
+        all.right.extend(one.right);
+    }
+    Ok(all)
 }
 
 /// The penalty with the highest mean accuracy over the folds of the rows.
@@ -196,9 +200,13 @@ fn path(train: &Rows, held: &Rows) -> Result<[f64; PENALTIES.len()], TransferErr
     Ok(shares)
 }
 
-fn predicted(train: &Rows, test: &Rows, penalty: f64) -> Result<Vec<u32>, TransferError> {
+fn tested(train: &Rows, test: Rows, penalty: f64) -> Result<Tested, TransferError> {
     let fitted = LogisticRegression::fit(&train.inputs, &train.classes, penalty, None)?;
-    Ok(fitted.predict(&test.inputs))
+    Ok(Tested {
+        penalties: vec![penalty],
+        said: fitted.predict(&test.inputs),
+        right: test.classes,
+    })
 }
 
 impl Rows {
