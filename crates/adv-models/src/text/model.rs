@@ -24,9 +24,9 @@ struct Facts {
 
 /// A transformer encoder or an LSTM, with a head.
 ///
-/// As an [`Objective`] over embeddings the perturbed tensor is **what is added** at [`Place`], so its clean value is zero
+/// As an [`Objective`](adv_core::Objective) over embeddings the perturbed tensor is **what is added** at [`Place`], so its clean value is zero
 /// ([`clean`](Self::clean)): the word table then gets its gradient like every other weight. Its loss is the mean cross entropy,
-/// for scores the mean squared error. As a [`Split`] its first layer is the embedding with the first transformer layer, or with what it
+/// for scores the mean squared error. As a [`Split`](adv_core::Split) its first layer is the embedding with the first transformer layer, or with what it
 /// brings to the gates of an LSTM.
 #[derive(Module, Debug)]
 pub struct TextModel {
