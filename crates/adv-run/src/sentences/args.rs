@@ -10,13 +10,13 @@ use std::path::PathBuf;
 /// Which encoder, and how it is used.
 #[derive(Debug, Args)]
 pub struct EncoderArgs {
-    /// The encoder: a folder of sentence-transformers or of a plain model, or hf://OWNER/NAME[@REVISION]
+    /// The encoder: a folder of sentence-transformers or of a plain model, or hf://OWNER/NAME or hf://OWNER/NAME@REVISION
     #[arg(long, value_name = "DIR|hf://…")]
     pub model_dir: ModelPlace,
     /// How tokens become a sentence [default: what the folder says, else mean]
     #[arg(long, value_name = "P", conflicts_with = "prompt")]
     pub pooling: Option<PoolingName>,
-    /// Put each sentence into a template with one [X] and one [MASK], and take the vector of the mask (PromptBERT)
+    /// Put each sentence into a template with one `[X]` and one `[MASK]`, and take the vector of the mask (PromptBERT)
     #[arg(long, value_name = "TEMPLATE")]
     pub prompt: Option<Prompt>,
     /// The longest sentence in tokens, special ones included [default: what the folder says, else what the model can]
