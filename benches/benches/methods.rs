@@ -99,15 +99,15 @@ fn on_sentences(criterion: &mut Criterion, encoder: &Path) {
         .sample_size(10)
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(8));
-    for (label, method, theory) in &sentence_methods().expect("the runner's own numbers are valid") {
+    for row in &sentence_methods().expect("the runner's own numbers are valid") {
         let mut step = None;
-        group.bench_function(format!("{label}/b{}", SENTENCES[0]), |bencher| {
+        group.bench_function(format!("{}/b{}", row.label, SENTENCES[0]), |bencher| {
             let step = step.get_or_insert_with(|| {
-                let made = SentenceStep::on_sentences(encoder, method.as_ref(), SENTENCES);
+                let made = SentenceStep::on_sentences(encoder, row, SENTENCES);
                 let mut step = made.expect("an encoder");
                 assert_eq!(
                     step.run().expect("a training step"),
-                    *theory,
+                    row.cost,
                     "counted against theory"
                 );
                 step

@@ -2,11 +2,13 @@
 
 use super::{RATE, TrainingStep};
 use adv_contrast::sentence::{Encoder, Pooling, SentenceEncoder};
+use adv_prompt::{FittedTemplate, PromptEncoder, Reading, Template};
 use adv_contrast::{Contrastive, InfoNce, SentenceBatch};
-use adv_core::{Carried, Ledger, Passes, TrainingMethod};
-use adv_models::text::{Encoded, HeadKind, TextModel, Tokens};
+use adv_core::{Carried, Ledger, Passes};
+use adv_models::text::{Encoded, HeadKind, TextModel, Tokenizer, Tokens};
 use adv_run::methods::SentenceMethod;
 use adv_run::optim::optimiser;
+use adv_run::sentences::SentenceModel;
 use adv_run::spec::{ContrastSettings, FormName, MethodName, OptimSpec, OptimiserName, RunSpec, Settings};
 use burn::tensor::Device;
 use rand_chacha::ChaCha8Rng;
@@ -15,10 +17,19 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 /// A step of a sentence encoder.
-pub type SentenceStep<'a> = TrainingStep<'a, 3, Contrastive<SentenceEncoder>>;
+pub type SentenceStep<'a> = TrainingStep<'a, 3, Contrastive<SentenceModel>>;
 
-/// A method and what a mini-batch of it costs in theory.
-pub type SentenceRow = (&'static str, SentenceMethod, Passes);
+/// A method, and what a mini-batch of it costs in theory.
+pub struct SentenceRow {
+    /// Its name in tables.
+    pub label: &'static str,
+    /// The method.
+    pub method: SentenceMethod<Contrastive<SentenceModel>>,
+    /// What a mini-batch costs.
+    pub cost: Passes,
+    /// Whether sentences are read by two templates.
+    pub prompted: bool,
+}
 
 /// The methods for vectors of sentences, with the runner's numbers.
 pub fn sentence_methods() -> Result<Vec<SentenceRow>, Box<dyn Error>> {
@@ -34,7 +45,9 @@ pub fn sentence_methods() -> Result<Vec<SentenceRow>, Box<dyn Error>> {
         ("simcse", MethodName::SimCse, ContrastSettings::default()),
         ("simcse, chunks of 8", MethodName::SimCse, chunked),
         ("uscal", MethodName::Uscal, ContrastSettings::default()),
-        ("uscal, anchored", MethodName::Uscal, anchored),
+        ("uscal, anchored", MethodName::Uscal, anchored.clone()),
+        ("promptbert", MethodName::PromptBert, ContrastSettings::default()),
+        ("uscal, anchored, by prompts", MethodName::Uscal, anchored),
     ];
     let mut methods = Vec::new();
     for (label, name, contrast) in rows {
@@ -47,38 +60,58 @@ pub fn sentence_methods() -> Result<Vec<SentenceRow>, Box<dyn Error>> {
         })?;
         let training = spec.training();
         let method = adv_run::methods::build_contrastive(&training.method)?;
-        methods.push((label, method, training.expected_cost()?));
+        methods.push(SentenceRow {
+            label,
+            method,
+            cost: training.expected_cost()?,
+            prompted: label.contains("prompt"),
+        });
     }
     Ok(methods)
 }
 
 impl<'a> SentenceStep<'a> {
-    /// On random sentences of one length for the encoder of a folder, with AdamW and the mean over the tokens.
+    /// On random sentences of one length for the encoder of a folder, with AdamW, and the mean over the tokens or two templates.
     pub fn on_sentences(
         folder: &Path,
-        method: &'a dyn TrainingMethod<3, Contrastive<SentenceEncoder>>,
+        row: &'a SentenceRow,
         [batch, length]: [usize; 2],
     ) -> Result<Self, Box<dyn Error>> {
         let device = Device::flex();
         let (model, _) = TextModel::from_folder(folder, HeadKind::None, 0, &device.clone().autodiff())?;
-        let encoder = SentenceEncoder::new(model, Pooling::Mean);
-        let config = encoder.model().config();
+        let config = model.config().clone();
         let mut noise = ChaCha8Rng::seed_from_u64(1);
         let words = config.vocabulary() as u32;
-        let sentences: Vec<Encoded> = (0..batch)
-            .map(|_| Encoded {
-                ids: (0..length).map(|_| noise.next_u32() % words).collect(),
-                types: vec![0; length],
-                special: vec![0; length],
-            })
-            .collect();
-        let tokens = Tokens::new(&sentences, config, &device)?;
+        let mut sentence = || (0..length).map(|_| noise.next_u32() % words).collect::<Vec<u32>>();
+        let sentences: Vec<Vec<u32>> = (0..batch).map(|_| sentence()).collect();
+        let tokens = |encoded: Vec<Encoded>| Tokens::new(&encoded, &config, &device);
+        let (encoder, anchors, positives) = if row.prompted {
+            let tokenizer = Tokenizer::from_folder(folder)?;
+            let fit = |template| FittedTemplate::new(template, &tokenizer, &config);
+            let [first, second] = [fit(Template::first())?, fit(Template::second())?];
+            let views = [&first, &second].map(|fitted| sentences.iter().map(|ids| fitted.around(ids)).collect());
+            let [anchors, positives] = views.map(tokens);
+            let encoder = PromptEncoder::new(model, vec![first, second], Reading::default())?;
+            (SentenceModel::Prompted(encoder), anchors?, Some(positives?))
+        } else {
+            let plain = |ids: Vec<u32>| Encoded {
+                types: vec![0; ids.len()],
+                special: vec![0; ids.len()],
+                ids,
+            };
+            let anchors = tokens(sentences.into_iter().map(plain).collect())?;
+            let encoder = SentenceEncoder::new(model, Pooling::Mean);
+            (SentenceModel::Plain(encoder), anchors, None)
+        };
         Ok(Self {
-            clean: encoder.model().clean(&tokens),
-            targets: SentenceBatch::new(tokens),
+            clean: encoder.model().clean(&anchors),
+            targets: SentenceBatch {
+                positives,
+                ..SentenceBatch::new(anchors)
+            },
             model: Some(Contrastive::new(encoder, InfoNce::default())),
             optimiser: optimiser(&OptimSpec::constant(OptimiserName::Adamw, RATE)),
-            method,
+            method: row.method.as_ref(),
             carried: Carried::default(),
             noise,
             ledger: Ledger::new(),

@@ -7,13 +7,12 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use adv_bench::{SentenceStep, TextStep, median_ms};
+use adv_bench::{SentenceStep, TextStep, median_ms, sentence_methods};
 use adv_core::{
     Adversarial, Axes, Ball, FreeLb, ParamError, Perturbation, PerturbationSpec, Standard, Start, StepRule,
     StepSize, TrainingMethod,
 };
 use adv_models::text::TextModel;
-use adv_run::methods::SentenceMethod;
 
 const BATCH: usize = 32;
 const LENGTH: usize = 32;
@@ -62,8 +61,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let key = format!("minilm/simcse/b{BATCH}");
     if key.contains(&filter) {
-        let method: SentenceMethod = Box::new(Standard);
-        let mut step = SentenceStep::on_sentences(&folder, method.as_ref(), [BATCH, LENGTH])?;
+        let rows = sentence_methods()?;
+        let mut step = SentenceStep::on_sentences(&folder, &rows[0], [BATCH, LENGTH])?;
         let ms = median_ms(ENOUGH, || step.run().map(drop))?;
         eprintln!("{key}: {ms:.3} ms");
         found.insert(key, ms.into());

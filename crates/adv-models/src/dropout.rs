@@ -54,6 +54,18 @@ impl Masks {
         self.change(|source| source.rows = Some(Rows { first, count }));
     }
 
+    /// What `run` gives, under the masks of another view and other samples; those at hand come back afterwards.
+    pub(crate) fn aside<T>(&self, view: u32, first: usize, count: usize, run: impl FnOnce() -> T) -> T {
+        let mut kept = (0, None);
+        self.change(|source| {
+            kept = (source.view, source.rows);
+            (source.view, source.rows) = (view, Some(Rows { first, count }));
+        });
+        let out = run();
+        self.change(|source| (source.view, source.rows) = kept);
+        out
+    }
+
     /// Masks of another view of the mini-batch at hand, 0 at first; fresh ones differ from pass to pass anyway. Going back to a view
     /// goes back to its masks.
     pub(crate) fn begin_view(&self, view: u32) {

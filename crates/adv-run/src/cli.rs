@@ -1,7 +1,8 @@
 //! The command line.
 
 use crate::attack::Target;
-use crate::sentences::{EncodeArgs, SearchArgs, SimilarityArgs, StsArgs, TransferArgs};
+use crate::sentences::{EncodeArgs, PromptCommand, SearchArgs, SimilarityArgs, StsArgs, TransferArgs};
+use crate::serve::ServeArgs;
 use crate::spec::Settings;
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -36,6 +37,11 @@ pub enum Command {
     Similarity(SimilarityArgs),
     /// Find the sentences of a file that are nearest to a query
     Search(SearchArgs),
+    /// Serve an encoder over HTTP
+    Serve(ServeArgs),
+    /// Templates of prompts: look for good ones, and see what they are good against
+    #[command(subcommand)]
+    Prompt(PromptCommand),
     /// List the training methods with their cost
     Methods(MethodsArgs),
 }

@@ -1,6 +1,6 @@
 //! The runner behind the command line `adv`: specs, the training loop, attacks that measure, reports.
 //!
-//! A thin layer over `adv-core`, `adv-models`, `adv-contrast`, `adv-data` and `adv-hub`, and the only crate that knows which devices exist.
+//! A thin layer over `adv-core`, `adv-models`, `adv-contrast`, `adv-prompt`, `adv-data` and `adv-hub`, and the only crate that knows which devices exist.
 #![deny(missing_docs)]
 
 mod adam;
@@ -23,6 +23,7 @@ mod report_of;
 pub mod result;
 pub mod run;
 pub mod sentences;
+pub mod serve;
 pub mod spec;
 pub mod streams;
 pub mod text;

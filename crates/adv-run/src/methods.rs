@@ -4,7 +4,7 @@ use crate::spec::{
     AscentModeName, AxesName, FirstLayerName, MethodName, MethodSpec, NormName, Space, StartName,
 };
 use adv_contrast::sentence::SentenceEncoder;
-use adv_contrast::{ContrastError, Contrastive, GradCache, InfoNce, Scal, ScalWeights, Uscal};
+use adv_contrast::{ContrastError, Contrastive, GradCache, InChunks, InfoNce, Scal, ScalWeights, Uscal};
 use adv_core::{
     Adversarial, AscentMode, Axes, Ball, FirstLayer, FreeAt, FreeLb, Noisy, Norm, ParamError, PassReduction,
     Passes, Perturbation, PerturbationSpec, Predict, R3f, RangePolicy, Smart, Split, Standard, Start,
@@ -22,7 +22,7 @@ pub type ImageMethod = Box<dyn TrainingMethod<4, ImageClassifier>>;
 pub type TextMethod = Box<dyn TrainingMethod<3, TextModel>>;
 
 /// A method of learning vectors of sentences.
-pub type SentenceMethod = Box<dyn TrainingMethod<3, Contrastive<SentenceEncoder>>>;
+pub type SentenceMethod<M> = Box<dyn TrainingMethod<3, M>>;
 
 /// Why there is no such method.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -52,10 +52,13 @@ pub fn build_text(spec: &MethodSpec) -> Result<TextMethod, MethodError> {
 }
 
 /// A method for vectors of sentences.
-pub fn build_contrastive(spec: &MethodSpec) -> Result<SentenceMethod, MethodError> {
+pub fn build_contrastive<M>(spec: &MethodSpec) -> Result<SentenceMethod<M>, MethodError>
+where
+    M: InChunks<3> + Module,
+{
     Ok(match (spec.name, spec.contrast.chunk) {
-        (MethodName::SimCse, None) => Box::new(Standard),
-        (MethodName::SimCse, Some(chunk)) => Box::new(GradCache::new(chunk)?),
+        (MethodName::SimCse | MethodName::PromptBert, None) => Box::new(Standard),
+        (MethodName::SimCse | MethodName::PromptBert, Some(chunk)) => Box::new(GradCache::new(chunk)?),
         (MethodName::Uscal, _) => Box::new(uscal(spec)?),
         (method, _) => {
             let what = "vectors of sentences";
@@ -115,7 +118,7 @@ where
             Box::new(if spec.scores { method.for_scores() } else { method })
         }
         MethodName::Vat => Box::new(vat(spec)?),
-        method @ (MethodName::Scal | MethodName::SimCse | MethodName::Uscal) => {
+        method @ (MethodName::Scal | MethodName::SimCse | MethodName::Uscal | MethodName::PromptBert) => {
             let what = "a classifier by its outputs alone";
             return Err(MethodError::Elsewhere { method, what });
         }
@@ -126,12 +129,12 @@ where
 pub(crate) fn expected_cost(spec: &MethodSpec) -> Result<Passes, MethodError> {
     match spec.name {
         MethodName::Scal => return Ok(build_text(spec)?.expected_cost()),
-        MethodName::SimCse | MethodName::Uscal => {
+        MethodName::SimCse | MethodName::Uscal | MethodName::PromptBert => {
             contrast(spec)?;
-            let cost = build_contrastive(spec)?.expected_cost();
+            let cost = build_contrastive::<Contrastive<SentenceEncoder>>(spec)?.expected_cost();
             return Ok(match (spec.name, spec.contrast.chunk) {
                 // A loss of two views.
-                (MethodName::SimCse, None) => Passes {
+                (MethodName::SimCse | MethodName::PromptBert, None) => Passes {
                     forwards: 2 * cost.forwards,
                     full_backwards: 2 * cost.full_backwards,
                     ..cost

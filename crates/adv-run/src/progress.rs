@@ -60,6 +60,17 @@ pub fn measuring(name: String, n: usize, stop: &AtomicBool) -> impl FnMut(usize)
     }
 }
 
+/// A bar of the classifiers that are fitted to vectors, on a terminal only.
+pub fn fits(name: &str) -> ProgressBar {
+    let bar = ProgressBar::new(0).with_message(format!("fits on {name}"));
+    let style = ProgressStyle::with_template("{msg:16} {bar:24} {pos}/{len}  ETA {eta}");
+    bar.with_style(
+        style
+            .unwrap_or_else(|_| ProgressStyle::default_bar())
+            .progress_chars("=> "),
+    )
+}
+
 /// The numbers both displays show.
 struct Shown {
     name: String,

@@ -85,6 +85,15 @@ fn every_contrastive_method_makes_the_passes_of_theory() {
             "uscal",
             "--train-file triplets.tsv --columns anchor,positive --place sum --axes token --eps-warmup 0.5",
         ),
+        ("promptbert", "--train-file lines.txt"),
+        ("promptbert", "--train-file lines.txt --chunk 5 --denoising off --prompt [X]:[MASK]"),
+        ("promptbert", "--train-file triplets.tsv --columns anchor,positive,negative --prompt [X]:[MASK]"),
+        ("promptbert", "--train-file lines.txt --soft-prompt --bias-positions table"),
+        (
+            "uscal",
+            "--train-file lines.txt --prompt [X]:[MASK] --prompt [MASK]:[X] --form anchored --special-tokens kept",
+        ),
+        ("simcse", "--train-file lines.txt --prompt [X]:[MASK] --likely-tokens 3 --guesser word-table"),
     ]
     .into_iter()
     .enumerate()
@@ -129,6 +138,10 @@ fn every_contrastive_method_makes_the_passes_of_theory() {
         );
     }
     let folder = |place: usize| names(&root.path().join(format!("run-{place}/best")));
+    for (place, kept) in [(9, "README.md"), (11, "head"), (12, "soft_prompt.safetensors"), (14, "prompt.json")] {
+        assert!(folder(place).contains(&kept.to_string()), "{:?}", folder(place));
+        assert!(!folder(place).contains(&"modules.json".to_string()), "{:?}", folder(place));
+    }
     assert!(folder(3).contains(&"2_Dense".to_string()), "{:?}", folder(3));
     assert!(!folder(0).contains(&"2_Dense".to_string()), "{:?}", folder(0));
 }
@@ -228,6 +241,30 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
         (
             format!("--method simcse --model-dir words/best {lines} --columns a,b"),
             vec!["--columns", "plain lines"],
+        ),
+        (
+            format!("--method promptbert --model-dir words/best {lines} --prompt [X]"),
+            vec!["--prompt", "no mask"],
+        ),
+        (
+            format!("--method promptbert --model-dir words/best {lines} --prompt the[X] --prompt [X]:[MASK]"),
+            vec!["--prompt", "no mask"],
+        ),
+        (
+            format!("--method promptbert --model-dir words/best {lines} --prompt the[X]:[MASK]"),
+            vec!["the[X]:[MASK]", "share a token"],
+        ),
+        (
+            format!("--method promptbert --model-dir words/best {lines} --pooling cls"),
+            vec!["--pooling", "mask"],
+        ),
+        (
+            format!("--method promptbert --model-dir words/best {lines} --soft-prompt --prompt [X]:[MASK] --prompt [MASK]:[X]"),
+            vec!["--soft-prompt", "single"],
+        ),
+        (
+            format!("--method simcse --model-dir words/best {lines} --denoising off"),
+            vec!["--denoising", "simcse"],
         ),
         (
             "--method simcse --model-dir words/best --train-file triplets.tsv --columns anchor,2 --dev-file dev.tsv".into(),

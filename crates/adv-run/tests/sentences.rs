@@ -199,6 +199,58 @@ fn similarity_tasks_have_the_golden_figures() {
 }
 
 #[test]
+fn templates_are_ranked() {
+    let (Some(encoder), Some(_)) = (encoder(), data_dir()) else {
+        return;
+    };
+    let root = TempDir::new().expect("a folder");
+    let templates = "# two of PromptBERT's\nThis sentence of \"[X]\" means[MASK].\n\n[X] [MASK]\nThis sentence of \"[X]\" means[MASK].\n";
+    write(root.path().join("templates.txt"), templates);
+    let model = encoder.display();
+    let line = format!("prompt search --model-dir {model} --templates templates.txt --tasks STSB-test");
+    let (stdout, stderr) = expect(0, root.path(), &format!("{line} --json"));
+    let ranking: Value = serde_json::from_str(&stdout).expect("JSON");
+    let ranking = ranking.as_array().expect("a list");
+    assert_eq!(ranking.len(), 2, "{stdout}");
+    let figure = |place: usize| ranking[place]["spearman"].as_f64().expect("a figure");
+    assert!(figure(0) >= figure(1), "{stdout}");
+    let golden = ranking.iter().find(|one| one["template"] == "This sentence of \"[X]\" means[MASK].");
+    let golden = golden.expect("the template")["spearman"].as_f64().expect("a figure");
+    assert!((golden - 37.408_113_926_785_13).abs() < 0.02, "{golden}");
+    assert!(stderr.contains("2/2"), "{stderr}");
+    write(root.path().join("templates.txt"), "[X] [MASK]\n[X] means\n");
+    let (_, stderr) = expect(1, root.path(), &line);
+    assert!(stderr.contains("templates.txt, line 2") && stderr.contains("no mask"), "{stderr}");
+}
+
+#[test]
+fn an_analysis_has_figures_and_pictures() {
+    let (Some(encoder), Some(_)) = (encoder(), data_dir()) else {
+        return;
+    };
+    let root = TempDir::new().expect("a folder");
+    write(root.path().join("lines.txt"), LINES.repeat(3));
+    let line = format!("prompt analyse --model-dir {} --input lines.txt --out page.html", encoder.display());
+    let found = common::json(root.path(), &line);
+    let rows = found["rows"].as_array().expect("rows");
+    let names: Vec<&str> = rows.iter().map(|row| row["vectors"].as_str().expect("a name")).collect();
+    assert_eq!(names.len(), 9, "{names:?}");
+    for row in rows {
+        for key in ["spearman", "mean_cosine"] {
+            let figure = row[key].as_f64().expect("a figure");
+            assert!((-100.0..=100.0).contains(&figure), "{row}");
+        }
+    }
+    let spearman = |place: usize| rows[place]["spearman"].as_f64().expect("a figure");
+    // The golden figures of the mean over the tokens and of the prompt.
+    assert!((spearman(6) - 82.03).abs() < 0.02 && (spearman(8) - 37.41).abs() < 0.02, "{found}");
+    assert!(found["influence"]["frequent"].is_number(), "{found}");
+    let page = text(&bytes(root.path().join("page.html")));
+    assert_eq!(page.matches("<svg class=\"plot\"").count(), 3);
+    assert!(page.contains("without frequent tokens") && page.contains("most frequent third"));
+}
+
+#[test]
 fn a_linear_classifier_tells_questions_apart() {
     let (Some(encoder), Some(_)) = (encoder(), data_dir()) else {
         return;
@@ -270,6 +322,14 @@ fn bad_input_is_named() {
         (
             format!("encode --model-dir {model} --input lines.txt --prompt [X] --out v.npy"),
             vec!["[MASK]"],
+        ),
+        (
+            format!("encode --model-dir {headless} --input lines.txt --prompt [X]:[MASK] --likely-tokens 3 --out v.npy"),
+            vec!["no masked-LM head"],
+        ),
+        (
+            format!("prompt search --model-dir {model} --templates empty.txt --data-dir bare"),
+            vec!["empty.txt"],
         ),
         (
             format!("similarity --model-dir {model} --input alone.tsv"),

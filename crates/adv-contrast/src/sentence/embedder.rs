@@ -3,7 +3,7 @@
 use super::{Encoder, HeadUse, SentenceEncoder, SentenceError, SentenceSettings, Vectors};
 use adv_models::text::{Encoded, HeadKind, Overlong, TextConfig, TextModel, Tokenizer, Tokens};
 use burn::module::Module;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use std::path::{Path, PathBuf};
 
 /// How texts are encoded.
@@ -23,6 +23,20 @@ impl Default for Encoding {
             batch: 64,
             normalised: false,
             width: None,
+        }
+    }
+}
+
+impl Encoding {
+    /// Vectors as they leave: cut, and scaled if the folder or the caller asks for it.
+    pub fn finish(&self, vectors: Vectors, normalised: bool) -> Vectors {
+        let kept = match self.width {
+            Some(width) => vectors.truncated(width),
+            None => vectors,
+        };
+        match self.normalised || normalised {
+            true => kept.normalised(),
+            false => kept,
         }
     }
 }
@@ -112,6 +126,15 @@ impl Embedder {
         Self { encoder, ..self }
     }
 
+    /// The same, cutting texts to so many tokens, if the model takes as many.
+    ///
+    /// Errors: no room for anything but special tokens.
+    pub fn with_longest(mut self, longest: usize) -> Result<Self, SentenceError> {
+        let longest = longest.min(self.encoder.model().config().longest());
+        self.tokenizer = self.tokenizer.with_longest(longest)?;
+        Ok(self)
+    }
+
     /// Token ids, and how many texts were cut.
     ///
     /// Errors: a text without a token, or one that the tokenizer refuses.
@@ -139,36 +162,48 @@ impl Embedder {
         &self,
         texts: &[&str],
         encoding: &Encoding,
-        mut progress: impl FnMut(usize) -> Result<(), E>,
+        progress: impl FnMut(usize) -> Result<(), E>,
     ) -> Result<(Vectors, Overlong), E> {
         let (encoded, overlong) = self.tokens(texts)?;
         let frozen = self.encoder.valid();
         let device = self.device.clone().inner();
-        let mut order: Vec<usize> = (0..encoded.len()).collect();
-        // The longest first: what does not fit into memory fails at once.
-        order.sort_by_key(|&place| std::cmp::Reverse(encoded[place].len()));
-        let mut all = Vectors::zeros(encoded.len(), self.encoder.width());
-        let mut done = 0;
-        for places in order.chunks(encoding.batch.max(1)) {
-            progress(done)?;
-            let batch: Vec<Encoded> = places.iter().map(|&place| encoded[place].clone()).collect();
-            let tokens = Tokens::new(&batch, self.encoder.model().config(), &device);
-            let values = frozen.encode(&tokens.map_err(SentenceError::from)?).into_data();
-            let values: Vec<f32> = values.iter::<f32>().collect();
-            for (&place, row) in places.iter().zip(values.chunks_exact(all.width())) {
-                all.row_mut(place).copy_from_slice(row);
-            }
-            done += places.len();
-        }
-        progress(done)?;
-        let kept = match encoding.width {
-            Some(width) => all.truncated(width),
-            None => all,
-        };
-        let kept = match encoding.normalised || self.settings.normalised {
-            true => kept.normalised(),
-            false => kept,
-        };
-        Ok((kept, overlong))
+        let config = frozen.model().config();
+        let pass = |tokens: &Tokens| frozen.encode(tokens);
+        let all = encode_batches(&encoded, config, encoding.batch, &device, pass, progress)?;
+        Ok((encoding.finish(all, self.settings.normalised), overlong))
     }
+}
+
+/// One vector for each of these, in order, by passes of `batch` of like length. `progress` hears how many are done; its error ends it.
+///
+/// Errors: tokens that are none of the model's; that of `progress`.
+pub fn encode_batches<E: From<SentenceError>>(
+    encoded: &[Encoded],
+    config: &TextConfig,
+    batch: usize,
+    device: &Device,
+    pass: impl Fn(&Tokens) -> Tensor<2>,
+    mut progress: impl FnMut(usize) -> Result<(), E>,
+) -> Result<Vectors, E> {
+    let mut order: Vec<usize> = (0..encoded.len()).collect();
+    // The longest first: what does not fit into memory fails at once.
+    order.sort_by_key(|&place| std::cmp::Reverse(encoded[place].len()));
+    let mut all = Vectors::zeros(0, config.hidden());
+    let mut done = 0;
+    for places in order.chunks(batch.max(1)) {
+        progress(done)?;
+        let rows: Vec<Encoded> = places.iter().map(|&place| encoded[place].clone()).collect();
+        let tokens = Tokens::new(&rows, config, device).map_err(SentenceError::from)?;
+        let vectors = pass(&tokens);
+        if all.is_empty() {
+            all = Vectors::zeros(encoded.len(), vectors.dims()[1]);
+        }
+        let values: Vec<f32> = vectors.into_data().iter::<f32>().collect();
+        for (&place, row) in places.iter().zip(values.chunks_exact(all.width())) {
+            all.row_mut(place).copy_from_slice(row);
+        }
+        done += places.len();
+    }
+    progress(done)?;
+    Ok(all)
 }

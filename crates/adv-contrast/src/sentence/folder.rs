@@ -1,8 +1,7 @@
 //! Folders of sentence-transformers: what `modules.json` says.
 
-use super::{Dense, DenseActivation, Pooling, SentenceError};
+use super::{Dense, Pooling, SentenceError};
 use burn::tensor::Device;
-use safetensors::SafeTensors;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -96,7 +95,9 @@ impl SentenceSettings {
     /// The linear layer behind the pooling, if there is one.
     pub(super) fn head(&self, folder: &Path, device: &Device) -> Result<Option<Dense>, SentenceError> {
         let below = self.dense.as_ref();
-        below.map(|below| dense(&folder.join(below), device)).transpose()
+        below
+            .map(|below| Dense::load(&folder.join(below), device))
+            .transpose()
     }
 }
 
@@ -142,80 +143,19 @@ fn pooling(path: &Path) -> Result<Pooling, SentenceError> {
     }
 }
 
-/// A folder such as `2_Dense`.
-fn dense(folder: &Path, device: &Device) -> Result<Dense, SentenceError> {
-    let path = folder.join("config.json");
-    let config = json(&path)?;
-    let activation = match config.get("activation_function").and_then(Value::as_str) {
-        None => DenseActivation::Tanh,
-        Some(name) => match name.rsplit('.').next() {
-            Some("Tanh") => DenseActivation::Tanh,
-            Some("Identity") => DenseActivation::Identity,
-            _ => {
-                return Err(wrong(
-                    &path,
-                    &format!("the activation {name} is not built here: Tanh and Identity are"),
-                ));
-            }
-        },
-    };
-    let path = folder.join("model.safetensors");
-    let bytes = std::fs::read(&path).map_err(|source| read(&path, source))?;
-    let failed = |detail: String| SentenceError::Weights {
-        path: path.clone(),
-        detail,
-    };
-    let tensors = SafeTensors::deserialize(&bytes).map_err(|error| failed(error.to_string()))?;
-    let floats = |name: &str| {
-        let view = tensors.tensor(name).map_err(|error| failed(error.to_string()))?;
-        if view.dtype() != safetensors::Dtype::F32 {
-            return Err(failed(format!(
-                "{name} must be of 32-bit floats, found {:?}",
-                view.dtype()
-            )));
-        }
-        let values = view
-            .data()
-            .as_chunks::<4>()
-            .0
-            .iter()
-            .map(|bytes| f32::from_le_bytes(*bytes));
-        Ok((view.shape().to_vec(), values.collect::<Vec<f32>>()))
-    };
-    let (shape, weight) = floats("linear.weight")?;
-    let [outputs, inputs] = shape[..] else {
-        return Err(failed(format!(
-            "linear.weight must be a matrix, found the shape {shape:?}"
-        )));
-    };
-    let bias = match tensors.names().contains(&"linear.bias") {
-        true => floats("linear.bias")?.1,
-        false => vec![0.0; outputs],
-    };
-    if bias.len() != outputs {
-        return Err(failed(format!(
-            "linear.bias has {} numbers, not {outputs}",
-            bias.len()
-        )));
-    }
-    let transposed = (0..inputs).flat_map(|i| (0..outputs).map(move |o| (o, i)));
-    let transposed = transposed.map(|(o, i)| weight[o * inputs + i]).collect();
-    Ok(Dense::of(transposed, bias, [inputs, outputs], activation, device))
-}
-
-fn json(path: &Path) -> Result<Value, SentenceError> {
+pub(super) fn json(path: &Path) -> Result<Value, SentenceError> {
     let text = std::fs::read_to_string(path).map_err(|source| read(path, source))?;
     serde_json::from_str(&text).map_err(|error| wrong(path, &format!("no valid JSON: {error}")))
 }
 
-fn read(path: &Path, source: std::io::Error) -> SentenceError {
+pub(super) fn read(path: &Path, source: std::io::Error) -> SentenceError {
     SentenceError::Read {
         path: path.into(),
         source,
     }
 }
 
-fn wrong(path: &Path, detail: &str) -> SentenceError {
+pub(super) fn wrong(path: &Path, detail: &str) -> SentenceError {
     SentenceError::Json {
         path: path.into(),
         detail: detail.into(),

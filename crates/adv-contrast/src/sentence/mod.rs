@@ -1,6 +1,7 @@
 //! Sentence encoders: from tokens, and from text, to one vector a sentence.
 
 mod dense;
+mod dense_files;
 mod embedder;
 mod encoder;
 mod error;
@@ -10,7 +11,7 @@ mod saving;
 mod vectors;
 
 pub use dense::{Dense, DenseActivation};
-pub use embedder::{Embedder, Encoding};
+pub use embedder::{Embedder, Encoding, encode_batches};
 pub use encoder::{Encoder, HeadUse, SentenceEncoder};
 pub use error::SentenceError;
 pub use folder::SentenceSettings;

@@ -1,8 +1,7 @@
 //! Folders of sentence-transformers: writing them.
 
-use super::{DenseActivation, Embedder, Encoder, Pooling, SentenceError};
+use super::{Embedder, Encoder, Pooling, SentenceError};
 use adv_models::text::copy_tokenizer;
-use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -23,7 +22,8 @@ impl Embedder {
         let settings = json!({"max_seq_length": longest, "do_lower_case": self.settings.lower_case});
         write_json(&folder.join("sentence_bert_config.json"), &settings)?;
         let mut modules = vec![("", "Transformer"), ("1_Pooling", "Pooling")];
-        if self.write_head(folder)? {
+        if let Some(head) = self.encoder.kept_head() {
+            head.save(&folder.join("2_Dense"))?;
             modules.push(("2_Dense", "Dense"));
         }
         let normalise = format!("{}_Normalize", modules.len());
@@ -40,51 +40,6 @@ impl Embedder {
             .collect();
         // Last: a folder with a list of modules is one that can be loaded.
         write_json(&folder.join("modules.json"), &Value::from(modules))
-    }
-
-    /// The head, if vectors are used behind it.
-    fn write_head(&self, folder: &Path) -> Result<bool, SentenceError> {
-        let Some(head) = self.encoder.kept_head() else {
-            return Ok(false);
-        };
-        let [inputs, outputs] = head.widths();
-        let activation = match head.activation() {
-            DenseActivation::Tanh => "torch.nn.modules.activation.Tanh",
-            DenseActivation::Identity => "torch.nn.modules.linear.Identity",
-        };
-        let config = json!({
-            "in_features": inputs, "out_features": outputs, "bias": true, "activation_function": activation,
-        });
-        write_json(&folder.join("2_Dense/config.json"), &config)?;
-        let path = folder.join("2_Dense/model.safetensors");
-        let failed = |error: safetensors::SafeTensorError| SentenceError::Weights {
-            path: path.clone(),
-            detail: error.to_string(),
-        };
-        let (weight, bias) = head.to_pytorch();
-        let bytes = |values: &[f32]| {
-            values
-                .iter()
-                .flat_map(|value| value.to_le_bytes())
-                .collect::<Vec<u8>>()
-        };
-        let (weight, bias) = (bytes(&weight), bytes(&bias));
-        let views = [
-            (
-                "linear.weight",
-                TensorView::new(Dtype::F32, vec![outputs, inputs], &weight).map_err(failed)?,
-            ),
-            (
-                "linear.bias",
-                TensorView::new(Dtype::F32, vec![outputs], &bias).map_err(failed)?,
-            ),
-        ];
-        let metadata = [("format".to_string(), "pt".to_string())].into();
-        write(
-            &path,
-            &safetensors::serialize(views, Some(metadata)).map_err(failed)?,
-        )?;
-        Ok(true)
     }
 }
 
@@ -111,7 +66,7 @@ fn pooling(pooling: Pooling, width: usize) -> Result<Value, SentenceError> {
     Ok(config)
 }
 
-fn write_json(path: &Path, value: &Value) -> Result<(), SentenceError> {
+pub(super) fn write_json(path: &Path, value: &Value) -> Result<(), SentenceError> {
     // A JSON value always has a text.
     let mut text = serde_json::to_vec_pretty(value).unwrap_or_default();
     text.push(b'\n');
@@ -119,7 +74,7 @@ fn write_json(path: &Path, value: &Value) -> Result<(), SentenceError> {
 }
 
 /// In one step: beside it first, then in its place.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), SentenceError> {
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), SentenceError> {
     let failed = |source| SentenceError::Write {
         path: path.into(),
         source,

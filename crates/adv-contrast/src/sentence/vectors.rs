@@ -96,6 +96,24 @@ impl Vectors {
         Self::new(values.collect(), width)
     }
 
+    /// The sum of these and others, one by one.
+    ///
+    /// # Panics
+    ///
+    /// If they differ in number or width.
+    pub fn plus(mut self, others: &Self) -> Self {
+        assert!(self.width == others.width && self.len() == others.len(), "vectors for the same texts");
+        let pairs = self.values.iter_mut().zip(&others.values);
+        pairs.for_each(|(value, other)| *value += other);
+        self
+    }
+
+    /// Each of them times a number.
+    pub fn scaled(mut self, factor: f32) -> Self {
+        self.values.iter_mut().for_each(|value| *value *= factor);
+        self
+    }
+
     /// Vectors of length 1; one of zeros stays one.
     pub fn normalised(mut self) -> Self {
         for row in self.values.chunks_exact_mut(self.width) {

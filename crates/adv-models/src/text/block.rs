@@ -8,7 +8,7 @@ use adv_ops::masked_softmax;
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::activation::{gelu_approximate, silu};
-use burn::tensor::{Tensor, s};
+use burn::tensor::{Int, Tensor, s};
 
 /// Self-attention and feed-forward part, each with a residual and layer normalisation behind it (Vaswani et al. 2017; BERT's
 /// order).
@@ -71,6 +71,13 @@ impl Block {
         self.rows(first, x.reshape([batch * length, hidden]), mask, 1, turn)
     }
 
+    /// The same for one token of each sentence, those at these places of the batch read row by row, `[B]`.
+    pub(super) fn at(&self, x: Tensor<3>, places: Tensor<1, Int>, mask: Tensor<2>, turn: u32) -> Tensor<2> {
+        let [batch, length, hidden] = x.dims();
+        let asked = rows_at(x.clone(), places);
+        self.rows(asked, x.reshape([batch * length, hidden]), mask, 1, turn)
+    }
+
     /// `asked` rows of each sentence, which attend to `seen`, all of its rows.
     fn rows(
         &self,
@@ -120,6 +127,12 @@ pub(super) fn first_rows(x: Tensor<3>) -> Tensor<2> {
     let [batch, _, hidden] = x.dims();
     let first: Tensor<3> = x.slice(s![.., 0..1, ..]);
     first.reshape([batch, hidden])
+}
+
+/// The rows at these places of a batch read row by row: `[B, T, H]` and `[N]` to `[N, H]`.
+pub(super) fn rows_at(x: Tensor<3>, places: Tensor<1, Int>) -> Tensor<2> {
+    let [batch, length, hidden] = x.dims();
+    x.reshape([batch * length, hidden]).select(0, places)
 }
 
 /// A linear layer on rows: `[N, I]` to `[N, O]`. Of rank 2, since Burn makes the weight gradient of a tensor of rank 3 batch row

@@ -1,12 +1,13 @@
 //! What makes vectors of tokens: a transformer or an LSTM.
 
+use super::block::rows_at;
 use super::encoder::{Delta, Encoder};
 use super::lstm::Lstm;
 use super::maker::Maker;
 use super::text_config::TextConfig;
 use super::tokens::Tokens;
 use burn::module::{Module, ParamGroup};
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 
 /// What makes vectors of tokens.
 #[derive(Module, Debug)]
@@ -56,13 +57,21 @@ impl Body {
     pub(super) fn sentences_above(&self, x: Tensor<3>, tokens: &Tokens, layers: usize) -> Tensor<2> {
         match self {
             Body::Transformer(encoder) => encoder.first_above(x, tokens, layers),
-            Body::Lstm(_) => {
-                let hidden = self.above(x, tokens, layers);
-                let [batch, length, width] = hidden.dims();
-                hidden
-                    .reshape([batch * length, width])
-                    .select(0, tokens.last.clone())
-            }
+            Body::Lstm(_) => rows_at(self.above(x, tokens, layers), tokens.last.clone()),
+        }
+    }
+
+    /// The vectors of the tokens at these places of the batch read row by row, one a sentence, likewise.
+    pub(super) fn vectors_above(
+        &self,
+        x: Tensor<3>,
+        tokens: &Tokens,
+        layers: usize,
+        places: Tensor<1, Int>,
+    ) -> Tensor<2> {
+        match self {
+            Body::Transformer(encoder) => encoder.above_at(x, tokens, layers, places),
+            Body::Lstm(_) => rows_at(self.above(x, tokens, layers), places),
         }
     }
 

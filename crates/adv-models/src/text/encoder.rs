@@ -1,6 +1,6 @@
 //! The encoder: from token ids to one vector per token.
 
-use super::block::{Block, first_rows, linear};
+use super::block::{Block, first_rows, linear, rows_at};
 use super::config::{EncoderConfig, Family};
 use super::maker::Maker;
 use super::norm::LayerNorm;
@@ -9,7 +9,7 @@ use crate::Dropout;
 use adv_ops::embedding;
 use burn::module::{Module, Param};
 use burn::nn::Linear;
-use burn::tensor::{Tensor, s};
+use burn::tensor::{Int, Tensor, s};
 
 /// Where a perturbation is added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -100,6 +100,22 @@ impl Encoder {
         self.block(last).first(x, tokens.mask.clone(), last as u32)
     }
 
+    /// The vectors of the tokens at these places, one a sentence, likewise.
+    pub(super) fn above_at(
+        &self,
+        x: Tensor<3>,
+        tokens: &Tokens,
+        layers: usize,
+        places: Tensor<1, Int>,
+    ) -> Tensor<2> {
+        if layers >= self.depth {
+            return rows_at(x, places);
+        }
+        let last = self.depth - 1;
+        let x = self.run(x, tokens, layers..last);
+        self.block(last).at(x, places, tokens.mask.clone(), last as u32)
+    }
+
     /// Shared layers are one block that takes every turn.
     fn block(&self, index: usize) -> &Block {
         &self.layer[index.min(self.layer.len() - 1)]
@@ -127,9 +143,15 @@ impl Encoder {
             _ => embedding(self.words.val(), tokens.ids.clone()),
         };
         let first = self.first_position;
-        let positions: Tensor<2> = self.positions.val().slice(s![first..first + length, ..]);
+        let positions: Tensor<3> = match &tokens.positions {
+            Some(rows) => embedding(self.positions.val(), rows.clone()),
+            None => {
+                let rows: Tensor<2> = self.positions.val().slice(s![first..first + length, ..]);
+                rows.unsqueeze()
+            }
+        };
         let types = embedding(self.types.val(), tokens.types.clone());
-        let sum = added(Place::Words, words) + types + positions.unsqueeze::<3>();
+        let sum = added(Place::Words, words) + types + positions;
         let [_, _, width] = sum.dims();
         let rows = added(Place::Sum, sum).reshape([batch * length, width]);
         let rows = self.dropout.apply(self.norm.forward(rows), 0);

@@ -36,5 +36,5 @@ pub use masking::{HiddenTokens, Masking};
 pub use model::TextModel;
 pub use saving::copy_tokenizer;
 pub use text_config::TextConfig;
-pub use tokenizer::{Overlong, Tokenizer};
+pub use tokenizer::{Around, Overlong, Tokenizer};
 pub use tokens::{Encoded, Tokens};

@@ -193,6 +193,12 @@ impl TextModel {
         self.masks.begin_rows(first, count);
     }
 
+    /// What `run` gives under the dropout masks of another view, and of `count` sentences of it from number `first` on; those at hand come
+    /// back afterwards.
+    pub fn aside<T>(&self, view: u32, first: usize, count: usize, run: impl FnOnce() -> T) -> T {
+        self.masks.aside(view, first, count, run)
+    }
+
     /// Whether the passes of a mini-batch share their dropout masks. They do at first.
     pub fn set_mask_policy(&self, policy: MaskPolicy) {
         self.masks.set_policy(policy);
@@ -250,6 +256,14 @@ impl TextModel {
         self.encoder.sentences_above(x, tokens, 0)
     }
 
+    /// The vector of one token of each sentence, `[B, H]`: of those at these places of the batch read row by row, `[B]`. Of a transformer
+    /// the last layer is not run for the others.
+    pub fn vectors_at(&self, tokens: &Tokens, delta: Option<Tensor<3>>, places: Tensor<1, Int>) -> Tensor<2> {
+        self.masks.next_pass();
+        let x = self.encoder.below(tokens, self.delta(delta), 0);
+        self.encoder.vectors_above(x, tokens, 0, places)
+    }
+
     /// [`sentence_outputs`](Self::sentence_outputs) and [`sentence_vectors`](Self::sentence_vectors) of one forward.
     ///
     /// # Panics
@@ -280,6 +294,19 @@ impl TextModel {
         self.token_top(self.hidden(tokens, None), places)
     }
 
+    /// Logits over the vocabulary from the vectors of tokens, `[N, H]` to `[N, V]`.
+    ///
+    /// # Panics
+    ///
+    /// If the head is not that of a language model.
+    pub fn logits_of(&self, vectors: Tensor<2>) -> Tensor<2> {
+        match &self.head {
+            Some(Head::MaskedLm(head)) => head.forward(vectors, self.encoder.words()),
+            Some(Head::NextToken(head)) => head.forward(vectors),
+            Some(Head::Sequence(_) | Head::Last(_)) | None => panic!("this model has no logits for tokens"),
+        }
+    }
+
     pub(super) fn delta(&self, values: Option<Tensor<3>>) -> Option<Delta> {
         let place = self.place;
         values.map(|values| Delta { place, values })
@@ -302,12 +329,7 @@ impl TextModel {
 
     fn token_top(&self, hidden: Tensor<3>, places: Tensor<1, Int>) -> Tensor<2> {
         let [batch, length, width] = hidden.dims();
-        let rows = hidden.reshape([batch * length, width]).select(0, places);
-        match &self.head {
-            Some(Head::MaskedLm(head)) => head.forward(rows, self.encoder.words()),
-            Some(Head::NextToken(head)) => head.forward(rows),
-            Some(Head::Sequence(_) | Head::Last(_)) | None => panic!("this model has no logits for tokens"),
-        }
+        self.logits_of(hidden.reshape([batch * length, width]).select(0, places))
     }
 
     /// The outputs that the answers are compared with, from what comes out of the first `layers` layers.

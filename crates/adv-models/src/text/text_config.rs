@@ -83,6 +83,22 @@ impl TextConfig {
         }
     }
 
+    /// The row of the position table that the first token has: RoBERTa's begin two rows late. An LSTM has none.
+    pub fn first_position(&self) -> usize {
+        match self {
+            TextConfig::Transformer(config) => config.first_position,
+            TextConfig::Lstm(_) => 0,
+        }
+    }
+
+    /// Rows of the position table; none of an LSTM.
+    pub(super) fn position_rows(&self) -> usize {
+        match self {
+            TextConfig::Transformer(config) => config.positions,
+            TextConfig::Lstm(_) => 0,
+        }
+    }
+
     /// The share of the multiply-adds that embedding and first layer make. Layers of a transformer are of one size; of an LSTM it is
     /// what the inputs bring to the gates. Heads are small beside them.
     pub fn first_layer_share(&self) -> f64 {

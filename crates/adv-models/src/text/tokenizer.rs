@@ -2,6 +2,7 @@
 
 use super::vocabulary::{Ends, Options, broken, byte_level, of_words, word_piece};
 use super::{Encoded, TextError};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use tokenizers::{EncodeInput, PostProcessor, TruncationParams, TruncationStrategy};
 
@@ -30,6 +31,17 @@ pub struct Overlong {
     pub cut: usize,
     /// Of so many.
     pub texts: usize,
+}
+
+/// A text as token ids, and a part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Around {
+    /// The whole text.
+    pub encoded: Encoded,
+    /// Which of its tokens stand for the part.
+    pub tokens: Range<usize>,
+    /// Whether one of these reaches beyond the part, blanks aside.
+    pub is_shared: bool,
 }
 
 impl Tokenizer {
@@ -161,16 +173,56 @@ impl Tokenizer {
             .iter()
             .filter(|one| !one.get_overflowing().is_empty())
             .count();
-        let encoded = encodings.iter().map(|one| Encoded {
-            ids: one.get_ids().to_vec(),
-            types: one.get_type_ids().to_vec(),
-            special: one.get_special_tokens_mask().to_vec(),
-        });
+        let encoded = encodings.iter().map(encoded);
         let overlong = Overlong {
             cut,
             texts: texts.len(),
         };
         Ok((encoded.collect(), overlong))
+    }
+
+    /// Texts as token ids with special tokens, and which of them stand for the part of the text at these bytes. Nothing is cut.
+    ///
+    /// Errors: a text that the tokenizer refuses.
+    pub fn encode_around(
+        &self,
+        texts: &[(String, Range<usize>)],
+    ) -> Result<Vec<Around>, TextError> {
+        let mut whole = self.inner.clone();
+        let off = whole.with_truncation(None).map(|_| ());
+        off.map_err(|error| broken(&self.folder, error))?;
+        let inputs: Vec<EncodeInput<'_>> = texts.iter().map(|(text, _)| text.as_str().into()).collect();
+        let encodings = whole.encode_batch(inputs, true);
+        let encodings = encodings.map_err(|error| broken(&self.folder, error))?;
+        let found = encodings.iter().zip(texts).map(|(one, (text, part))| {
+            let offsets = one.get_offsets();
+            let special = one.get_special_tokens_mask();
+            let own = |place: &usize| {
+                let (start, end) = offsets[*place];
+                special[*place] == 0 && start < part.end && end > part.start
+            };
+            let first = (0..offsets.len()).find(own);
+            let last = (0..offsets.len()).rev().find(own);
+            let tokens = match (first, last) {
+                (Some(first), Some(last)) => first..last + 1,
+                _ => {
+                    let before = |place: &usize| special[*place] == 0 && offsets[*place].0 >= part.end;
+                    let place = (0..offsets.len()).find(before).unwrap_or(offsets.len());
+                    place..place
+                }
+            };
+            let is_blank = |part: Option<&str>| part.is_none_or(|part| part.trim().is_empty());
+            let is_shared = tokens.clone().any(|place| {
+                let (start, end) = offsets[place];
+                !is_blank(text.get(start..part.start.max(start))) || !is_blank(text.get(part.end.min(end)..end))
+            });
+            Around {
+                encoded: encoded(one),
+                tokens,
+                is_shared,
+            }
+        });
+        Ok(found.collect())
     }
 
     /// The text of token ids, special tokens left out.
@@ -210,5 +262,14 @@ impl Tokenizer {
             largest,
             rows,
         })
+    }
+}
+
+/// A text of the library's as ours.
+fn encoded(one: &tokenizers::Encoding) -> Encoded {
+    Encoded {
+        ids: one.get_ids().to_vec(),
+        types: one.get_type_ids().to_vec(),
+        special: one.get_special_tokens_mask().to_vec(),
     }
 }

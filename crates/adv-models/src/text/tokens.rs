@@ -42,6 +42,10 @@ pub struct Tokens {
     pub(crate) distinct: Tensor<1, Int>,
     /// The place of each id in `distinct`, `[B, T]`.
     pub(crate) place: Tensor<2, Int>,
+    /// The rows of the position table, `[B, T]`, where they are not the usual ones.
+    pub(crate) positions: Option<Tensor<2, Int>>,
+    /// The tokens of each sentence.
+    lengths: Vec<usize>,
 }
 
 impl Tokens {
@@ -113,6 +117,39 @@ impl Tokens {
             last: Tensor::from_data(TensorData::new(ends, [sentences.len()]), device),
             place: whole(place),
             ids: whole(ids),
+            positions: None,
+            lengths: sentences.iter().map(Encoded::len).collect(),
+        })
+    }
+
+    /// The same tokens at other positions: for each sentence the rows of the position table that its tokens have, instead of one after the
+    /// other from [`TextConfig::first_position`] on.
+    ///
+    /// Errors: another number of sentences or tokens, a row that the table does not have, a model without positions.
+    pub fn with_positions(self, rows: &[Vec<usize>], config: &TextConfig) -> Result<Self, TextError> {
+        let [_, longest] = self.shape();
+        let table = config.position_rows();
+        let wrong = |index: usize, problem: String| TextError::Sentence { index, problem };
+        if rows.len() != self.lengths.len() {
+            let problem = format!("there are positions for {} sentences of {}", rows.len(), self.lengths.len());
+            return Err(wrong(0, problem));
+        }
+        for (index, (row, length)) in rows.iter().zip(&self.lengths).enumerate() {
+            if row.len() != *length {
+                return Err(wrong(index, format!("it has {length} tokens and {} positions", row.len())));
+            }
+            if let Some(beyond) = row.iter().find(|place| **place >= table) {
+                return Err(wrong(index, format!("position {beyond} is not one of the {table} of the model")));
+            }
+        }
+        let padded = rows.iter().flat_map(|row| {
+            let own = row.iter().map(|&place| place as i64);
+            own.chain(std::iter::repeat(0)).take(longest)
+        });
+        let values = TensorData::new(padded.collect::<Vec<i64>>(), self.shape());
+        Ok(Self {
+            positions: Some(Tensor::from_data(values, &self.ids.device())),
+            ..self
         })
     }
 
@@ -133,7 +170,14 @@ impl Tokens {
             last: self.last.clone().slice(s![rows.clone()]).sub_scalar(before),
             distinct: self.distinct.clone(),
             place: self.place.clone().slice(range()),
+            positions: self.positions.as_ref().map(|all| all.clone().slice(range())),
+            lengths: self.lengths[rows].to_vec(),
         }
+    }
+
+    /// The number of tokens of each sentence, without padding.
+    pub fn lengths(&self) -> &[usize] {
+        &self.lengths
     }
 
     /// `[B, T]`.

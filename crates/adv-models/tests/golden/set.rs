@@ -125,6 +125,13 @@ impl Set {
             .collect()
     }
 
+    /// A hyper-parameter that is two texts.
+    pub fn pair(&self, name: &str) -> [String; 2] {
+        let list = self.json["config"][name].as_array();
+        let list = list.unwrap_or_else(|| panic!("config {name} is no list"));
+        [0, 1].map(|place| list[place].as_str().unwrap().to_string())
+    }
+
     /// A hyper-parameter.
     pub fn config(&self, name: &str) -> f64 {
         let value = &self.json["config"][name];

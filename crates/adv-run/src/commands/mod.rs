@@ -7,7 +7,10 @@ mod encode;
 mod eval;
 mod methods;
 mod predict;
+mod prompt_analyse;
+mod prompt_search;
 mod search;
+mod serve;
 mod show;
 mod similarity;
 mod sts;
@@ -15,6 +18,7 @@ mod train;
 mod transfer;
 
 use crate::cli::Command;
+use crate::sentences::PromptCommand;
 use crate::usage::Stopped;
 use anyhow::Result;
 use std::sync::atomic::AtomicBool;
@@ -38,6 +42,11 @@ pub fn run(command: Command, line: &str, stop: &AtomicBool) -> Result<Done> {
         Command::Encode(args) => stoppable(encode::run(&args, stop), "an encoding"),
         Command::Similarity(args) => stoppable(similarity::run(&args, stop), "a comparison"),
         Command::Search(args) => stoppable(search::run(&args, stop), "a search"),
+        Command::Prompt(PromptCommand::Search(args)) => stoppable(prompt_search::run(&args, stop), "a search"),
+        Command::Prompt(PromptCommand::Analyse(args)) => {
+            stoppable(prompt_analyse::run(&args, line, stop), "an analysis")
+        }
+        Command::Serve(args) => serve::run(&args, stop).map(|()| Done::Complete),
         Command::Predict(args) => predict::run(&args).map(|()| Done::Complete),
         Command::Compare(args) => compare::run(args, line, stop),
         Command::Methods(args) => methods::run(&args).map(|()| Done::Complete),

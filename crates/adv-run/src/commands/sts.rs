@@ -1,29 +1,17 @@
 //! `adv sts`: sentence vectors measured by similarity tasks.
 
 use super::show;
-use crate::sentences::{Sentencer, StsArgs};
-use crate::usage::UsageError;
+use crate::sentences::{Sentencer, StsArgs, sts_tasks};
 use adv_contrast::evaluation::{StsGeometry, StsSummary, score_sts};
 use adv_contrast::sentence::Encoding;
-use adv_data::text::{StsSubset, StsTask};
-use anyhow::{Context, Result};
+use adv_data::text::StsTask;
+use anyhow::Result;
 use serde_json::{Map, Value, json};
-use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 pub(super) fn run(args: &StsArgs, stop: &AtomicBool) -> Result<()> {
-    let root = args.data_dir.clone();
-    let root = root.or_else(|| std::env::var_os("ADV_DATA_DIR").map(PathBuf::from));
-    let Some(root) = root else {
-        return Err(
-            UsageError("name the folder of data sets with --data-dir, or set ADV_DATA_DIR".into()).into(),
-        );
-    };
     let names = args.tasks.clone().unwrap_or_else(|| StsTask::SEVEN.to_vec());
-    let tasks = names.into_iter().map(|task| Ok((task, task.read(&root)?)));
-    let tasks: Vec<(StsTask, Vec<StsSubset>)> = tasks
-        .collect::<Result<_>>()
-        .context("--data-dir names their folder")?;
+    let tasks = sts_tasks(args.data_dir.as_deref(), &names)?;
     let encoder = Sentencer::open(&args.encoder)?;
     let mut geometry = None;
     let summary = score_sts(&tasks, |texts| {

@@ -2,14 +2,15 @@
 
 use super::show;
 use crate::sentences::{Sentencer, TransferArgs};
-use crate::usage::UsageError;
-use adv_contrast::evaluation::{TransferProtocol, TransferScore, score_transfer};
+use crate::progress::fits;
+use crate::usage::{Stopped, UsageError};
+use adv_contrast::evaluation::{TransferError, TransferProtocol, TransferScore, score_transfer};
 use adv_contrast::sentence::Encoding;
 use adv_data::text::TransferTask;
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(super) fn run(args: &TransferArgs, stop: &AtomicBool) -> Result<()> {
     let root = args.data_dir.clone();
@@ -32,9 +33,25 @@ pub(super) fn run(args: &TransferArgs, stop: &AtomicBool) -> Result<()> {
     let encoder = Sentencer::open(&args.encoder)?;
     let mut scores = Vec::new();
     for (task, parts) in &tasks {
-        let score = score_transfer(*task, parts, protocol, |texts| {
-            encoder.vectors(texts, Encoding::default(), stop)
-        });
+        let bar = fits(task.name());
+        let score = score_transfer(
+            *task,
+            parts,
+            protocol,
+            |texts| encoder.vectors(texts, Encoding::default(), stop),
+            |done, all| {
+                bar.set_length(all as u64);
+                bar.set_position(done as u64);
+                !stop.load(Ordering::Relaxed)
+            },
+        );
+        let score = match score {
+            Err(error) if matches!(error.downcast_ref(), Some(TransferError::Stopped)) => {
+                return Err(Stopped.into());
+            }
+            score => score,
+        };
+        bar.finish_and_clear();
         scores.push((*task, score.with_context(|| task.to_string())?));
     }
     if args.json {

@@ -3,11 +3,13 @@
 use crate::hub;
 use crate::spec::ContrastSpec;
 use crate::usage::UsageError;
-use adv_contrast::sentence::{Embedder, Encoder};
+use crate::sentences::SentenceEmbedder;
+use adv_contrast::sentence::SentenceError;
+use adv_prompt::PromptError;
 use adv_data::text::{
     Answer, Columns, Problem, StsPair, StsSubset, StsTask, read_columns, read_sentences, read_table,
 };
-use adv_models::text::{Encoded, Overlong, Tokenizer};
+use adv_models::text::{Encoded, Overlong};
 use anyhow::{Context, Result};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,7 +33,11 @@ pub(super) struct Picked {
 
 impl Examples {
     /// Reads what a spec names; cut sentences are a note.
-    pub(super) fn read(spec: &ContrastSpec, embedder: &Embedder, notes: &mut Vec<String>) -> Result<Self> {
+    pub(super) fn read(
+        spec: &ContrastSpec,
+        embedder: &SentenceEmbedder,
+        notes: &mut Vec<String>,
+    ) -> Result<Self> {
         let path = hub::file(&spec.source.file)?;
         let rows = match spec.source.columns.as_slice() {
             [] => {
@@ -54,18 +60,26 @@ impl Examples {
             ))
             .into());
         }
-        let longest = spec.max_length.min(embedder.encoder().model().config().longest());
-        let tokenizer = embedder.tokenizer().clone().with_longest(longest)?;
         let mut cut = Overlong::default();
-        let mut column = |place: usize| -> Result<Option<Arc<Vec<Encoded>>>> {
+        let mut column = |place: usize, first: bool| -> Result<Option<Arc<Vec<Encoded>>>> {
             let texts = rows.iter().map(|row| row.get(place).map(String::as_str));
             match texts.collect::<Option<Vec<&str>>>() {
                 None => Ok(None),
-                Some(texts) => Ok(Some(Arc::new(encoded(&tokenizer, embedder, &texts, &mut cut)?))),
+                Some(texts) => {
+                    let (encoded, overlong) = encoded(embedder, first, &texts, spec.max_length)?;
+                    cut.cut += overlong.cut;
+                    cut.texts += overlong.texts;
+                    Ok(Some(Arc::new(encoded)))
+                }
             }
         };
-        let anchors = column(0)?.context("a row has no sentence")?;
-        let (positives, negatives) = (column(1)?, column(2)?);
+        let anchors = column(0, true)?.context("a row has no sentence")?;
+        let positives = match column(1, false)? {
+            // The same sentences, in another template.
+            None if embedder.kinds_of_tokens() > 1 => column(0, false)?,
+            positives => positives,
+        };
+        let negatives = column(2, false)?;
         if cut.cut > 0 {
             let text = format!(
                 "{} of {} training sentences were too long and were cut: see --max-length",
@@ -93,28 +107,28 @@ impl Examples {
 }
 
 fn encoded(
-    tokenizer: &Tokenizer,
-    embedder: &Embedder,
+    embedder: &SentenceEmbedder,
+    first: bool,
     texts: &[&str],
-    cut: &mut Overlong,
-) -> Result<Vec<Encoded>> {
-    let lower: Vec<String> = match embedder.settings().lower_case {
-        true => texts.iter().map(|text| text.to_lowercase()).collect(),
-        false => Vec::new(),
-    };
-    let inputs = texts.iter().enumerate();
-    let inputs = inputs.map(|(place, text)| (lower.get(place).map_or(*text, String::as_str), None));
-    let (encoded, overlong) = tokenizer.encode(&inputs.collect::<Vec<_>>())?;
-    cut.cut += overlong.cut;
-    cut.texts += overlong.texts;
-    if let Some(place) = encoded.iter().position(Encoded::is_empty) {
-        return Err(UsageError(format!(
-            "the training sentence `{}` has no token that the model knows: leave it out",
-            texts[place].escape_debug()
-        ))
-        .into());
-    }
-    Ok(encoded)
+    longest: usize,
+) -> Result<(Vec<Encoded>, Overlong)> {
+    embedder.tokens(first, texts, longest).map_err(|error| {
+        let index = match error.downcast_ref::<SentenceError>() {
+            Some(SentenceError::NoToken { index }) => Some(*index),
+            _ => match error.downcast_ref::<PromptError>() {
+                Some(PromptError::Sentence(SentenceError::NoToken { index })) => Some(*index),
+                _ => None,
+            },
+        };
+        match index {
+            None => error,
+            Some(index) => UsageError(format!(
+                "the training sentence `{}` has no token that the model knows: leave it out",
+                texts[index].escape_debug()
+            ))
+            .into(),
+        }
+    })
 }
 
 /// Tasks with their pairs.

@@ -10,13 +10,14 @@ use crate::optim::optimiser_sparing;
 use crate::progress::measuring;
 use crate::result::{LedgerResult, RunResult};
 use crate::run::{Outcome, learn, write_result};
-use crate::spec::{ContrastSpec, DuplicatesName, HeadName, KeepName, MasksName, PlaceName, SpecialName};
+use crate::spec::{ContrastSpec, DuplicatesName, HeadName, KeepName, MasksName, PlaceName, PromptSpec, SpecialName};
+use crate::sentences::{EncoderChoice, SentenceEmbedder, SentenceModel};
 use crate::streams::{Purpose, derived_seed};
 use crate::trainer::{Ended, Files, History, LoopPlan, TrainState, read_checkpoint};
 use crate::usage::{Stopped, UsageError};
 use adv_contrast::Contrastive;
 use adv_contrast::evaluation::StsGeometry;
-use adv_contrast::sentence::{Dense, Embedder, Encoder, HeadUse, SentenceEncoder, SentenceSettings};
+use adv_contrast::sentence::{Dense, HeadUse};
 use adv_core::Ledger;
 use adv_models::MaskPolicy;
 use adv_models::text::{Place, SpecialTokens, TextModel};
@@ -81,13 +82,13 @@ pub(crate) fn execute(
         KeepName::Best => files.best_model(),
         KeepName::Last => files.last_model(),
     };
-    let kept = Embedder::from_folder(&folder, &device)?;
+    let kept = SentenceEmbedder::open(&folder, &EncoderChoice::default(), &device)?;
     let measured = match measure(spec, &task, &kept, &mut state.ledger, &mut notes, stop) {
         // The checkpoint holds the trained encoder: resuming measures it from the start.
         Err(error) if error.is::<Stopped>() => return Ok(Outcome::Interrupted),
         measured => measured?,
     };
-    let first_layer = kept.encoder().model().first_layer_share();
+    let first_layer = kept.model().first_layer_share();
     notes.extend(state.warnings.iter().cloned());
     let result = RunResult {
         run: files.folder.display().to_string(),
@@ -117,21 +118,22 @@ pub(crate) fn execute(
 }
 
 /// The encoder to begin with, its tokenizer and its settings.
-fn embedder(spec: &ContrastSpec, device: &Device) -> Result<Embedder> {
+fn embedder(spec: &ContrastSpec, device: &Device) -> Result<SentenceEmbedder> {
     let folder = hub::folder(&spec.model_dir)?;
-    let mut settings = SentenceSettings::read(&folder)?;
-    if let Some(pooling) = spec.pooling {
-        settings.pooling = pooling.into();
-    }
-    Ok(Embedder::with_settings(&folder, settings, device)?)
+    let choice = EncoderChoice {
+        pooling: spec.pooling,
+        prompt: spec.prompt.as_ref().map(|prompt| prompt.choice.clone()),
+        longest: None,
+    };
+    SentenceEmbedder::open(&folder, &choice, device)
 }
 
 /// The encoder as it is trained.
-fn encoder(spec: &ContrastSpec, embedder: &Embedder) -> Result<SentenceEncoder> {
-    let encoder = embedder.encoder().clone();
+fn encoder(spec: &ContrastSpec, embedder: &SentenceEmbedder) -> Result<SentenceModel> {
+    let encoder = embedder.encoder();
     let (seed, device) = (spec.training.seed, embedder.device());
-    let with_head = |encoder: SentenceEncoder, head_use: HeadUse| {
-        let width = encoder.model().config().hidden();
+    let with_head = |encoder: SentenceModel, head_use: HeadUse| {
+        let width = encoder.width();
         let seed = derived_seed(seed, Purpose::Head, 0);
         encoder.with_head(Dense::new(width, width, seed, device), head_use)
     };
@@ -150,6 +152,10 @@ fn encoder(spec: &ContrastSpec, embedder: &Embedder) -> Result<SentenceEncoder> 
         PlaceName::Words | PlaceName::Table => Place::Words,
         PlaceName::Sum => Place::Sum,
     })?;
+    let encoder = match spec.prompt.as_ref().is_some_and(PromptSpec::is_soft) {
+        true => encoder.with_soft_prompt()?,
+        false => encoder,
+    };
     encoder.set_mask_policy(match spec.masks {
         MasksName::Replayed => MaskPolicy::Replay,
         MasksName::Fresh => MaskPolicy::Fresh,
@@ -168,7 +174,7 @@ struct Measured {
 fn measure(
     spec: &ContrastSpec,
     task: &ContrastTask,
-    kept: &Embedder,
+    kept: &SentenceEmbedder,
     ledger: &mut Ledger,
     notes: &mut Vec<String>,
     stop: &AtomicBool,

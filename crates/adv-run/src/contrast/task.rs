@@ -4,7 +4,8 @@ use super::data::{Examples, Picked, Tasks};
 use crate::streams::{Purpose, stream};
 use crate::trainer::{Files, Kept, Sample, Task, Validation};
 use adv_contrast::evaluation::{StsSummary, score_sts};
-use adv_contrast::sentence::{Embedder, Encoder, Encoding, SentenceEncoder, Vectors};
+use crate::sentences::{SentenceEmbedder, SentenceModel};
+use adv_contrast::sentence::{Encoder, Encoding, Vectors};
 use adv_contrast::{Contrastive, SentenceBatch, duplicates};
 use adv_core::{Ledger, Noise, Phase};
 use adv_models::text::{Encoded, SpecialTokens, Tokens};
@@ -18,7 +19,7 @@ const BATCH: usize = 64;
 pub(super) struct ContrastTask {
     pub(super) examples: Examples,
     /// The encoder's tokenizer and settings; its weights are those of the start.
-    pub(super) embedder: Embedder,
+    pub(super) embedder: SentenceEmbedder,
     /// To choose by.
     pub(super) dev: Tasks,
     pub(super) special: SpecialTokens,
@@ -36,7 +37,7 @@ pub(super) struct ContrastTask {
 
 /// Similarity tasks by an encoder, its passes booked as evaluation; `progress` hears how many sentences are done.
 pub(super) fn score(
-    embedder: &Embedder,
+    embedder: &SentenceEmbedder,
     tasks: &Tasks,
     ledger: &mut Ledger,
     progress: impl FnMut(usize) -> Result<()>,
@@ -49,7 +50,7 @@ pub(super) fn score(
             ..Encoding::default()
         };
         let passes = texts.len().div_ceil(BATCH) as u64;
-        let (vectors, _) = ledger.forwards(passes, || embedder.encode(texts, &encoding, progress))?;
+        let (vectors, _) = ledger.forwards(passes, || embedder.encode::<anyhow::Error>(texts, &encoding, progress))?;
         kept = Some((texts.iter().map(ToString::to_string).collect(), vectors.clone()));
         anyhow::Ok(vectors)
     })?;
@@ -58,7 +59,7 @@ pub(super) fn score(
 }
 
 impl Task<3> for ContrastTask {
-    type Model = Contrastive<SentenceEncoder>;
+    type Model = Contrastive<SentenceModel>;
     type Host = Picked;
 
     fn prepare(&self) -> impl FnMut(u64, Vec<usize>) -> Picked + Send + 'static {
@@ -79,9 +80,14 @@ impl Task<3> for ContrastTask {
         let anchors = tokens(&host.anchors)?;
         let excluded = match self.excludes_duplicates {
             true => {
-                let ids = |all: &[Encoded]| all.iter().map(|one| one.ids.clone()).collect::<Vec<_>>();
-                let positives = host.positives.as_ref().unwrap_or(&host.anchors);
-                duplicates(&ids(&host.anchors), &ids(positives), &self.device)
+                // Of the sentences alone: templates differ between views.
+                let bare = |all: &[Encoded], first: bool| {
+                    let ids = all.iter().map(|one| self.embedder.bare(first, one).to_vec());
+                    ids.collect::<Vec<_>>()
+                };
+                let anchors = bare(&host.anchors, true);
+                let positives = host.positives.as_ref().map(|all| bare(all, false));
+                duplicates(&anchors, positives.as_ref().unwrap_or(&anchors), &self.device)
             }
             false => None,
         };
@@ -111,6 +117,7 @@ impl Task<3> for ContrastTask {
 
     fn validate(&self, model: &Self::Model, ledger: &mut Ledger) -> Result<Validation> {
         let now = self.embedder.clone().with_encoder(model.encoder().clone());
+        let now = now.for_choosing();
         let (summary, _, _) = score(&now, &self.dev, ledger, |_| Ok(()))?;
         let clean = summary.average / 100.0;
         Ok(Validation {
@@ -130,6 +137,6 @@ impl Task<3> for ContrastTask {
             Kept::Last => files.last_model(),
         };
         let now = self.embedder.clone().with_encoder(model.encoder().clone());
-        Ok(now.save(&folder)?)
+        now.save(&folder)
     }
 }

@@ -21,7 +21,9 @@
 //! # }
 //! ```
 
+mod analysis;
 mod canvas;
+mod cloud;
 mod compare;
 mod html;
 mod image;
@@ -35,6 +37,7 @@ mod ticks;
 #[cfg(test)]
 mod tests;
 
+pub use analysis::render as render_analysis;
 pub use compare::render as render_comparison;
 pub use image::Image;
 pub use run::render as render_run;
@@ -142,6 +145,38 @@ pub struct CompareReport {
     pub environment: Vec<(String, String)>,
     /// Remarks for the end of the page.
     pub notes: Vec<String>,
+}
+
+/// Everything the page of an analysis shows. Empty parts are left out of the page.
+#[derive(Clone, Debug, Default)]
+pub struct AnalysisReport {
+    /// The page's heading.
+    pub title: String,
+    /// One line under it.
+    pub subtitle: String,
+    /// What the reader must know before believing a figure.
+    pub warnings: Vec<String>,
+    /// The figures.
+    pub tables: Vec<Table>,
+    /// The heading of the clouds.
+    pub clouds_title: String,
+    /// Points on planes.
+    pub clouds: Vec<Cloud>,
+    /// Versions, machine, command, as `(name, value)`.
+    pub environment: Vec<(String, String)>,
+    /// Remarks for the end of the page.
+    pub notes: Vec<String>,
+}
+
+/// Points on a plane, coloured by group.
+#[derive(Clone, Debug)]
+pub struct Cloud {
+    /// What is told apart.
+    pub title: String,
+    /// What the plane is.
+    pub x_name: String,
+    /// Each group's name and its points; the last one is drawn above the others.
+    pub groups: Vec<(String, Vec<[f64; 2]>)>,
 }
 
 /// One method of a comparison.

@@ -1,9 +1,9 @@
 //! The flags of the commands on sentence vectors.
 
-use super::prompt::Prompt;
 use crate::device::DeviceKind;
-use crate::spec::{ModelPlace, PoolingName};
+use crate::spec::{DenoisingName, GuesserName, ModelPlace, PoolingName};
 use adv_data::text::{StsTask, TransferTask};
+use adv_prompt::{LikelyTokens, Reading, Representation, Template};
 use clap::{ArgGroup, Args};
 use std::path::PathBuf;
 
@@ -16,10 +16,21 @@ pub struct EncoderArgs {
     /// How tokens become a sentence [default: what the folder says, else mean]
     #[arg(long, value_name = "P", conflicts_with = "prompt")]
     pub pooling: Option<PoolingName>,
-    /// Put each sentence into a template with one `[X]` and one `[MASK]`, and take the vector of the mask (PromptBERT)
+    /// Put each sentence into a template with one `[X]` and one `[MASK]`, and take the vector of the mask (PromptBERT); repeatable: the
+    /// vectors of all templates are averaged [default: what the folder says]
     #[arg(long, value_name = "TEMPLATE")]
-    pub prompt: Option<Prompt>,
-    /// The longest sentence in tokens, special ones included [default: what the folder says, else what the model can]
+    pub prompt: Vec<Template>,
+    /// Whether the vector of the template without the sentence is taken off
+    #[arg(long, value_name = "D", requires = "prompt", default_value = "off")]
+    pub denoising: DenoisingName,
+    /// Average the static embeddings of the K tokens that are likeliest at the mask, instead of taking its vector
+    #[arg(long, value_name = "K", requires = "prompt", value_parser = clap::value_parser!(u32).range(1..))]
+    pub likely_tokens: Option<u32>,
+    /// Who finds them likely
+    #[arg(long, value_name = "G", requires = "likely_tokens", default_value = "head")]
+    pub guesser: GuesserName,
+    /// The longest sentence in tokens, special ones included, with a prompt those of the sentence alone [default: what the folder says,
+    /// else what the model can]
     #[arg(long, value_name = "N")]
     pub max_length: Option<usize>,
     /// Sentences of a pass
@@ -28,6 +39,21 @@ pub struct EncoderArgs {
     /// Where to compute
     #[arg(long, value_name = "X", default_value = "flex")]
     pub device: DeviceKind,
+}
+
+impl EncoderArgs {
+    /// How the masks of templates are read.
+    pub(crate) fn reading(&self) -> Reading {
+        let likely = self.likely_tokens.map(|k| LikelyTokens {
+            k: k as usize,
+            guesser: self.guesser.into(),
+        });
+        Reading {
+            representation: likely.map_or(Representation::Hidden, Representation::Likely),
+            denoising: self.denoising.into(),
+            ..Reading::default()
+        }
+    }
 }
 
 /// Arguments of `adv sts`.
@@ -79,8 +105,8 @@ pub struct EncodeArgs {
     /// Sentences: a text file with one a line, or a table (.tsv, .csv, .jsonl, .parquet); gzip-compressed or not; - is the standard input
     #[arg(long, value_name = "FILE|-")]
     pub input: PathBuf,
-    /// The column of a table
-    #[arg(long, value_name = "NAME", default_value = "sentence")]
+    /// The column of a table, by name, or by number, from 1, of one without header
+    #[arg(long, value_name = "NAME|N", default_value = "sentence")]
     pub column: String,
     /// Where vectors go: .npy, .safetensors (tensor `embeddings`) or .jsonl; - writes JSON lines to the standard output
     #[arg(long, value_name = "FILE|-", default_value = "-")]
@@ -120,8 +146,8 @@ pub struct SearchArgs {
     /// What to search: sentences as of `adv encode --input`
     #[arg(long, value_name = "FILE|-")]
     pub corpus: PathBuf,
-    /// The column of a table
-    #[arg(long, value_name = "NAME", default_value = "sentence")]
+    /// The column of a table, by name, or by number, from 1, of one without header
+    #[arg(long, value_name = "NAME|N", default_value = "sentence")]
     pub column: String,
     /// What to look for, repeatable
     #[arg(long, value_name = "TEXT")]

@@ -1,9 +1,11 @@
 //! Sentences to be encoded.
 
-use adv_data::text::{SentenceColumn, lines_of, read_column, read_lines};
+use crate::spec::sentence_column;
+use crate::usage::UsageError;
+use adv_data::text::{StsSubset, StsTask, lines_of, read_column, read_lines};
 use anyhow::{Context, Result};
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What the standard input is called in errors.
 const STDIN: &str = "the standard input";
@@ -21,7 +23,7 @@ pub(crate) fn texts(path: &Path, column: &str) -> Result<Vec<String>> {
     if !table {
         return Ok(read_lines(path)?);
     }
-    let set = read_column(path, &SentenceColumn::Named(column.into())).context("--column names it")?;
+    let set = read_column(path, &sentence_column(column)?).context("--column names it")?;
     Ok(set.rows().iter().map(|row| row.first.clone()).collect())
 }
 
@@ -32,4 +34,18 @@ fn standard_input() -> Result<Vec<u8>> {
         .read_to_end(&mut bytes)
         .with_context(|| format!("cannot read {STDIN}"))?;
     Ok(bytes)
+}
+
+/// Similarity tasks with their pairs, from a folder of data sets or from the usual one.
+pub(crate) fn sts_tasks(data_dir: Option<&Path>, tasks: &[StsTask]) -> Result<Vec<(StsTask, Vec<StsSubset>)>> {
+    let root = data_dir.map(Path::to_path_buf);
+    let root = root.or_else(|| std::env::var_os("ADV_DATA_DIR").map(PathBuf::from));
+    let Some(root) = root else {
+        return Err(
+            UsageError("name the folder of data sets with --data-dir, or set ADV_DATA_DIR".into()).into(),
+        );
+    };
+    let read = tasks.iter().map(|task| Ok((*task, task.read(&root)?)));
+    let read: Result<Vec<_>> = read.collect();
+    read.context("--data-dir names their folder")
 }

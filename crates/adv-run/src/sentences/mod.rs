@@ -3,10 +3,13 @@
 mod args;
 mod encoder;
 mod input;
+mod model;
 mod output;
-mod prompt;
+mod prompt_args;
 
 pub use args::{EncodeArgs, EncoderArgs, SearchArgs, SimilarityArgs, StsArgs, TransferArgs};
 pub(crate) use encoder::Sentencer;
-pub(crate) use input::texts;
+pub(crate) use input::{sts_tasks, texts};
+pub use model::{EncoderChoice, PromptChoice, SentenceEmbedder, SentenceModel};
+pub use prompt_args::{PromptAnalyseArgs, PromptCommand, PromptSearchArgs};
 pub(crate) use output::{Output, print_lines};

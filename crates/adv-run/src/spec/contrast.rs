@@ -2,13 +2,17 @@
 
 use super::contrast_settings::{ContrastSettings, DuplicatesName, HeadName, PoolingName};
 use super::method::{Embedded, MethodSpec};
+use super::method_name::MethodName;
 use super::names::{KeepName, MasksName, OptimiserName, PlaceName, ScheduleName, SpecialName};
 use super::place::{FilePlace, ModelPlace};
+use super::prompt_settings::{DenoisingName, PromptFlags};
 use super::settings::Settings;
 use super::source::sentence_column;
 use super::training::{OptimSpec, Training, TrainingDefaults, first_broken};
 use crate::usage::UsageError;
+use crate::sentences::PromptChoice;
 use adv_data::text::SentenceColumn;
+use adv_prompt::{LikelyTokens, Reading, Representation, Template};
 use std::path::PathBuf;
 
 /// A run that learns vectors of sentences, with nothing left open. Built by [`ContrastSpec::resolve`] only.
@@ -36,7 +40,9 @@ pub struct ContrastSpec {
     pub masks: MasksName,
     /// How tokens become a sentence; as the folder says if none.
     pub pooling: Option<PoolingName>,
-    /// The head behind the pooling.
+    /// Templates that sentences are put into, instead of pooling.
+    pub prompt: Option<PromptSpec>,
+    /// The head behind the pooling or the prompt.
     pub head: HeadName,
     /// Gaussian vectors beside each mini-batch.
     pub gaussian: usize,
@@ -44,6 +50,60 @@ pub struct ContrastSpec {
     pub duplicates: DuplicatesName,
     /// Which weights are measured and saved as the result.
     pub keep: KeepName,
+}
+
+/// Templates, and what is trained of them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PromptSpec {
+    /// The templates and how they are read.
+    pub choice: PromptChoice,
+    /// The same as they were given, defaults filled in.
+    pub flags: PromptFlags,
+}
+
+impl PromptSpec {
+    fn of(flags: &PromptFlags, pairs: bool) -> Self {
+        let soft = flags.soft_prompt.unwrap_or(false);
+        let usual = || match soft {
+            true => vec![Template::second()],
+            false => vec![Template::first(), Template::second()],
+        };
+        let templates = flags.templates.clone().unwrap_or_else(usual);
+        let denoising = flags.denoising.unwrap_or(match pairs {
+            true => DenoisingName::Always,
+            false => DenoisingName::Training,
+        });
+        let guesser = flags.guesser.unwrap_or_default();
+        let bias_positions = flags.bias_positions.unwrap_or_default();
+        let likely = flags.likely_tokens.map(|k| LikelyTokens {
+            k,
+            guesser: guesser.into(),
+        });
+        Self {
+            choice: PromptChoice {
+                templates: templates.clone(),
+                averaged: false,
+                reading: Reading {
+                    representation: likely.map_or(Representation::Hidden, Representation::Likely),
+                    denoising: denoising.into(),
+                    bias_positions: bias_positions.into(),
+                },
+            },
+            flags: PromptFlags {
+                templates: Some(templates),
+                denoising: Some(denoising),
+                likely_tokens: flags.likely_tokens,
+                guesser: likely.is_some().then_some(guesser),
+                soft_prompt: soft.then_some(true),
+                bias_positions: Some(bias_positions),
+            },
+        }
+    }
+
+    /// Whether vectors are trained in place of the template's words, and nothing else of the model.
+    pub fn is_soft(&self) -> bool {
+        self.flags.soft_prompt == Some(true)
+    }
 }
 
 /// Sentences, pairs or triplets.
@@ -106,17 +166,22 @@ impl PairSource {
     }
 }
 
-/// SimCSE's on sentences alone (Gao et al. 2021, appendix A).
-fn defaults() -> TrainingDefaults {
+/// SimCSE's on sentences alone (Gao et al. 2021, appendix A), PromptBERT's and OptiPrompt's (the authors' script).
+fn defaults(s: &Settings) -> TrainingDefaults {
+    let (epochs, batch, rate) = match (s.method, s.prompt.soft_prompt) {
+        (Some(MethodName::PromptBert), Some(true)) => (5.0, 256, 3e-5),
+        (Some(MethodName::PromptBert), _) => (1.0, 256, 1e-5),
+        _ => (1.0, 64, 3e-5),
+    };
     TrainingDefaults {
-        epochs: 1.0,
-        batch: 64,
+        epochs,
+        batch,
         begin_step: 0,
         optim: OptimSpec {
             schedule: ScheduleName::Linear,
             momentum: 0.9,
             clip_norm: Some(1.0),
-            ..OptimSpec::constant(OptimiserName::Adamw, 3e-5)
+            ..OptimSpec::constant(OptimiserName::Adamw, rate)
         },
     }
 }
@@ -143,13 +208,15 @@ impl ContrastSpec {
         let source = PairSource::of(&s)?;
         let mut method = MethodSpec::embeddings(&s, false, Embedded::Pretrained);
         method.contrast.triplets = source.has_triplets();
-        let mut training = Training::resolve(&s, method, &defaults());
+        let mut training = Training::resolve(&s, method, &defaults(&s));
         // Every 125 updates, as SimCSE's scripts.
         training.validate_every = training.validate_every.or(Some(125));
         if training.optim.schedule == ScheduleName::Triangular && s.warmup.is_none() {
             training.optim.warmup = 0.0;
         }
         let c = &s.contrast;
+        let prompted = s.prompt.is_asked_for(training.method.name);
+        let prompt = prompted.then(|| PromptSpec::of(&s.prompt, source.has_pairs()));
         let mut spec = Self {
             masks: s.masks.unwrap_or(training.method.name.usual_masks()),
             data_dir: s.data_dir.as_ref().map(super::absolute),
@@ -159,9 +226,12 @@ impl ContrastSpec {
             place: s.place.unwrap_or(PlaceName::Words),
             special: s.special_tokens.unwrap_or(SpecialName::Perturbed),
             pooling: c.pooling,
+            prompt,
             head: c.head.unwrap_or(match c.pooling {
                 Some(PoolingName::Cls) if source.has_pairs() => HeadName::Always,
                 Some(PoolingName::Cls) => HeadName::Training,
+                _ if prompted && source.has_pairs() => HeadName::Always,
+                _ if prompted => HeadName::Training,
                 _ => HeadName::None,
             }),
             gaussian: c.gaussian.unwrap_or(0),
@@ -198,6 +268,26 @@ impl ContrastSpec {
                 "--place table: views share the embeddings of their tokens, not rows of a table; perturb words or sum",
             ),
             (
+                self.pooling.is_none() || self.prompt.is_none(),
+                "--pooling: with a prompt the vector is that of the mask: leave one of the two out",
+            ),
+            (
+                self.prompt.as_ref().is_none_or(|prompt| (1..=2).contains(&prompt.choice.templates.len())),
+                "--prompt: give one template, or two, for the first and for the second view",
+            ),
+            (
+                self.prompt.as_ref().is_none_or(|prompt| !prompt.is_soft() || prompt.choice.templates.len() == 1),
+                "--soft-prompt: a single template is trained at a time",
+            ),
+            (
+                self.prompt.as_ref().is_none_or(|prompt| !prompt.is_soft() || self.place == PlaceName::Words),
+                "--soft-prompt: its vectors stand in place of words: perturb --place words",
+            ),
+            (
+                self.prompt.as_ref().is_none_or(|prompt| prompt.flags.likely_tokens != Some(0)),
+                "--likely-tokens must be at least 1",
+            ),
+            (
                 self.pooling != Some(PoolingName::FirstLast),
                 "--pooling first-last: a folder of sentence-transformers cannot say it; train cls, mean, max or mean-sqrt-length",
             ),
@@ -220,6 +310,7 @@ impl ContrastSpec {
             special_tokens: uses.perturbs.then_some(self.special),
             masks: Some(self.masks),
             keep: Some(self.keep),
+            prompt: self.prompt.as_ref().map(|prompt| prompt.flags.clone()).unwrap_or_default(),
             contrast: ContrastSettings {
                 pooling: self.pooling,
                 head: Some(self.head),

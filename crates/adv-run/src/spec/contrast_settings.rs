@@ -44,7 +44,7 @@ pub struct ContrastSettings {
     /// A linear layer with tanh behind the pooling, with random weights [default: none; with --pooling cls: training, of pairs always]
     #[arg(long, help_heading = CONTRAST)]
     pub head: Option<HeadName>,
-    /// Sentences of a pass, so that --batch may be larger than the memory: GradCache, for simcse [default: the whole mini-batch]
+    /// Sentences of a pass, so that --batch may be larger than the memory: GradCache, for simcse and promptbert [default: the whole mini-batch]
     #[arg(long, value_name = "N", help_heading = CONTRAST)]
     pub chunk: Option<usize>,
     /// Gaussian vectors that each sentence of a mini-batch is told apart from, too: GS-InfoNCE [default: 0]
@@ -81,7 +81,7 @@ impl ContrastSettings {
 
     /// Those that were given and play no part in this method, by their flags.
     pub(super) fn without_part(&self, method: MethodName) -> Vec<&'static str> {
-        use MethodName::{Scal, SimCse, Uscal};
+        use MethodName::{Scal, Uscal};
         let vectors = method.is_contrastive();
         let given = [
             (
@@ -102,7 +102,7 @@ impl ContrastSettings {
             ),
             (self.pooling.is_some(), vectors, "--pooling"),
             (self.head.is_some(), vectors, "--head"),
-            (self.chunk.is_some(), method == SimCse, "--chunk"),
+            (self.chunk.is_some(), is_plain(method), "--chunk"),
             (self.gaussian.is_some(), vectors, "--gaussian"),
             (self.duplicates.is_some(), vectors, "--duplicates"),
         ];
@@ -155,7 +155,7 @@ impl ContrastNumbers {
 
     /// The settings that say all that this method reads of it.
     pub(super) fn filled(&self, method: MethodName) -> ContrastSettings {
-        use MethodName::{Scal, SimCse, Uscal};
+        use MethodName::{Scal, Uscal};
         let (vectors, scal) = (method.is_contrastive(), method == Scal);
         let summed = scal && self.convex.is_none();
         ContrastSettings {
@@ -167,10 +167,15 @@ impl ContrastNumbers {
             convex: self.convex.filter(|_| scal),
             form: (method == Uscal).then_some(self.form),
             adversarial_mask: (method == Uscal).then_some(self.adversarial_mask),
-            chunk: self.chunk.filter(|_| method == SimCse),
+            chunk: self.chunk.filter(|_| is_plain(method)),
             ..ContrastSettings::default()
         }
     }
+}
+
+/// Whether it is a contrast of views without a perturbation.
+fn is_plain(method: MethodName) -> bool {
+    matches!(method, MethodName::SimCse | MethodName::PromptBert)
 }
 
 /// From which other sentences of a mini-batch one is told apart.

@@ -55,6 +55,10 @@ pub enum MethodName {
     SimCse,
     /// The same with an adversarial view (after Miao et al. 2021); sentence vectors.
     Uscal,
+    /// No perturbation: two templates around a sentence, or pairs, drawn together at their masks (Jiang et al. 2022); sentence vectors.
+    #[value(name = "promptbert")]
+    #[serde(rename = "promptbert")]
+    PromptBert,
 }
 
 /// Which settings a method uses.
@@ -90,7 +94,7 @@ pub struct Uses {
 
 impl MethodName {
     /// All methods, in the order of the tables.
-    pub const ALL: [MethodName; 19] = [
+    pub const ALL: [MethodName; 20] = [
         MethodName::Standard,
         MethodName::Random,
         MethodName::Fgsm,
@@ -110,6 +114,7 @@ impl MethodName {
         MethodName::Scal,
         MethodName::SimCse,
         MethodName::Uscal,
+        MethodName::PromptBert,
     ];
 
     /// What trains where nothing is said.
@@ -130,7 +135,10 @@ impl MethodName {
 
     /// Whether it learns vectors of sentences, without answers.
     pub fn is_contrastive(self) -> bool {
-        matches!(self, MethodName::SimCse | MethodName::Uscal)
+        matches!(
+            self,
+            MethodName::SimCse | MethodName::Uscal | MethodName::PromptBert
+        )
     }
 
     /// Whether it learns words from sentences without answers.
@@ -141,7 +149,7 @@ impl MethodName {
     /// Which settings the method uses, on pixels or else on embeddings.
     pub fn uses(self, pixels: bool) -> Uses {
         use MethodName::*;
-        let perturbs = !matches!(self, Standard | Mlm | Lm | SimCse);
+        let perturbs = !matches!(self, Standard | Mlm | Lm | SimCse | PromptBert);
         Uses {
             perturbs,
             step: perturbs && !matches!(self, R3f | Vat | Random),
@@ -167,7 +175,7 @@ impl MethodName {
         match self {
             FreeAt | Smart | R3f => MasksName::Fresh,
             Standard | Random | Fgsm | Fgm | FgsmRs | NFgsm | Pgd | Yopo | FreeLb | FreeLbPlusPlus | Vat
-            | Mlm | Lm | Scal | SimCse | Uscal => MasksName::Replayed,
+            | Mlm | Lm | Scal | SimCse | Uscal | PromptBert => MasksName::Replayed,
         }
     }
 
@@ -175,7 +183,7 @@ impl MethodName {
     pub fn allows(self, norm: NormName, pixels: bool) -> bool {
         use MethodName::*;
         match self {
-            Standard | Mlm | Lm | Pgd | FreeLb | FreeLbPlusPlus | Smart | R3f | Scal | SimCse | Uscal => true,
+            Standard | Mlm | Lm | Pgd | FreeLb | FreeLbPlusPlus | Smart | R3f | Scal | SimCse | Uscal | PromptBert => true,
             Random | Fgm | Vat => norm == NormName::L2,
             Fgsm | FgsmRs | NFgsm => norm == NormName::Linf,
             FreeAt | Yopo => !pixels || norm == NormName::Linf,

@@ -8,13 +8,14 @@ mod method_name;
 mod names;
 mod network;
 mod place;
+mod prompt_settings;
 mod refusals;
 mod settings;
 mod source;
 mod text;
 mod training;
 
-pub use contrast::{ContrastSpec, PairSource};
+pub use contrast::{ContrastSpec, PairSource, PromptSpec};
 pub use contrast_settings::{
     ContrastNumbers, ContrastSettings, DuplicatesName, FormName, HeadName, NegativesName, PoolingName,
     ViewMaskName,
@@ -28,8 +29,10 @@ pub use names::{
 };
 pub use network::TextNetwork;
 pub use place::{FilePlace, ModelPlace, Place};
+pub use prompt_settings::{BiasPositionsName, DenoisingName, GuesserName, PromptFlags};
 pub use settings::{Settings, number};
 pub use source::TextSource;
+pub(crate) use source::sentence_column;
 pub use text::{TextEvalSpec, TextSpec};
 pub use training::{OptimSpec, Training};
 

@@ -138,7 +138,8 @@ impl Settings {
         let unread = flags
             .into_iter()
             .filter_map(|(unread, flag)| unread.then_some(flag));
-        unread.chain(self.contrast.without_part(method)).collect()
+        let tables = self.contrast.without_part(method).into_iter().chain(self.prompt.without_part(method));
+        unread.chain(tables).collect()
     }
 }
 

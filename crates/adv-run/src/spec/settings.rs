@@ -2,7 +2,7 @@
 
 use super::{
     AscentModeName, AxesName, ContrastSettings, FilePlace, FirstLayerName, KeepName, MasksName, MethodName,
-    ModelPlace, NormName, OptimiserName, PlaceName, ScheduleName, SpecialName, StartName,
+    ModelPlace, NormName, OptimiserName, PlaceName, PromptFlags, ScheduleName, SpecialName, StartName,
 };
 use crate::device::DeviceKind;
 use anyhow::{Context, Result};
@@ -214,10 +214,15 @@ pub struct Settings {
     #[arg(long, value_parser = number)]
     pub checkpoint_seconds: Option<f64>,
 
-    /// Of scal, simcse and uscal. A table of a spec comes last.
+    /// Of scal, simcse, uscal and promptbert. Tables of a spec come last.
     #[command(flatten)]
     #[serde(skip_serializing_if = "is_usual")]
     pub contrast: ContrastSettings,
+
+    /// Of promptbert, and of simcse and uscal with a prompt. Another table of a spec.
+    #[command(flatten)]
+    #[serde(skip_serializing_if = "PromptFlags::is_usual")]
+    pub prompt: PromptFlags,
 }
 
 const TEXT: &str = "Text";
@@ -246,10 +251,12 @@ impl Settings {
             _ => base,
         };
         let contrast = self.contrast.clone().over(base.contrast.clone());
+        let prompt = self.prompt.clone().over(base.prompt.clone());
         let mut merged = toml::Table::try_from(base)?;
         merged.extend(toml::Table::try_from(self)?);
         Ok(Self {
             contrast,
+            prompt,
             ..merged.try_into()?
         })
     }

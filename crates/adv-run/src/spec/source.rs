@@ -131,7 +131,7 @@ impl TextSource {
 }
 
 /// A column by its name, or by its number, from 1, in a table without header.
-pub(super) fn sentence_column(text: &str) -> Result<SentenceColumn, UsageError> {
+pub(crate) fn sentence_column(text: &str) -> Result<SentenceColumn, UsageError> {
     match text.parse() {
         Ok(0) => Err(UsageError("--columns 0: columns count from 1".into())),
         Ok(number) => Ok(SentenceColumn::Numbered(number)),

@@ -2,6 +2,7 @@
 
 mod folds;
 mod logistic;
+mod watch;
 
 pub use folds::folds;
 pub use logistic::LogisticRegression;
@@ -12,6 +13,7 @@ use adv_data::text::{TextSet, TransferParts, TransferTask, classes_of};
 use ndarray::{Array2, Axis};
 use rayon::prelude::*;
 use thiserror::Error;
+use watch::Watch;
 
 /// Why no figure came out.
 #[derive(Debug, Error)]
@@ -37,6 +39,9 @@ pub enum TransferError {
     /// A penalty that is zero, negative or not finite.
     #[error("the weight of the penalty must be a positive finite number, got {0}")]
     Penalty(f64),
+    /// The caller asked to stop.
+    #[error("stopped")]
+    Stopped,
     /// The optimiser gave up.
     #[error("logistic regression failed: {0}")]
     Failed(String),
@@ -98,12 +103,15 @@ struct Rows {
 /// Tasks in one part are folded ten times, and each fold chooses its penalty by folds of the others; others choose it by folds of their
 /// training part, or by their own part to choose by. A pair of sentences has the entries |u − v| and u · v.
 ///
+/// `watch` hears how many classifiers are fitted, of how many, from any thread; once it says no, it ends with [`TransferError::Stopped`].
+///
 /// Errors: those of `encode`; rows that no classifier can learn from.
 pub fn score_transfer<E: From<TransferError>>(
     task: TransferTask,
     parts: &TransferParts,
     protocol: TransferProtocol,
     mut encode: impl FnMut(&[&str]) -> Result<Vectors, E>,
+    watch: impl Fn(usize, usize) -> bool + Sync,
 ) -> Result<TransferScore, E> {
     let mut rows = |set: &TextSet| -> Result<Rows, E> {
         let first: Vec<&str> = set.rows().iter().map(|row| row.first.as_str()).collect();
@@ -120,15 +128,22 @@ pub fn score_transfer<E: From<TransferError>>(
         let classes = classes_of(set);
         Ok(Rows { inputs, classes })
     };
+    let of_choice = PENALTIES.len() * protocol.inner_folds();
+    let watch = |fits: usize| Watch::new(fits, &watch);
     let tested = match parts {
-        TransferParts::Whole(all) => whole(&rows(all)?, protocol)?,
+        TransferParts::Whole(all) => {
+            let watch = watch(OUTER_FOLDS * (of_choice + 1));
+            whole(&rows(all)?, protocol, &watch)?
+        }
         TransferParts::Halves { train, test } => {
             let (train, test) = (rows(train)?, rows(test)?);
-            tested(&train, test, chosen(&train, protocol)?)?
+            let watch = watch(of_choice + 1);
+            tested(&train, test, chosen(&train, protocol, &watch)?, &watch)?
         }
         TransferParts::Thirds { train, dev, test } => {
             let (train, dev, test) = (rows(train)?, rows(dev)?, rows(test)?);
-            tested(&train, test, best(&path(&train, &dev)?))?
+            let watch = watch(PENALTIES.len() + 1);
+            tested(&train, test, best(&path(&train, &dev, &watch)?), &watch)?
         }
     };
     Ok(TransferScore {
@@ -148,11 +163,11 @@ struct Tested {
 }
 
 /// What is said of every row by the classifier of the other folds.
-fn whole(all: &Rows, protocol: TransferProtocol) -> Result<Tested, TransferError> {
+fn whole(all: &Rows, protocol: TransferProtocol, watch: &Watch<'_>) -> Result<Tested, TransferError> {
     let folds = folds(&all.classes, OUTER_FOLDS, SEED)?;
     let each = folds.par_iter().map(|fold| {
         let (train, test) = all.without(fold);
-        tested(&train, test, chosen(&train, protocol)?)
+        tested(&train, test, chosen(&train, protocol, watch)?, watch)
     });
     let mut all = Tested::default();
     for one in each.collect::<Result<Vec<_>, TransferError>>()? {
@@ -164,11 +179,11 @@ fn whole(all: &Rows, protocol: TransferProtocol) -> Result<Tested, TransferError
 }
 
 /// The penalty with the highest mean accuracy over the folds of the rows.
-fn chosen(train: &Rows, protocol: TransferProtocol) -> Result<f64, TransferError> {
+fn chosen(train: &Rows, protocol: TransferProtocol, watch: &Watch<'_>) -> Result<f64, TransferError> {
     let folds = folds(&train.classes, protocol.inner_folds(), SEED)?;
     let shares = folds.par_iter().map(|fold| {
         let (rest, held) = train.without(fold);
-        path(&rest, &held)
+        path(&rest, &held, watch)
     });
     let shares: Vec<[f64; PENALTIES.len()]> = shares.collect::<Result<_, _>>()?;
     let mut sums = [0.0; PENALTIES.len()];
@@ -189,19 +204,21 @@ fn best(shares: &[f64; PENALTIES.len()]) -> f64 {
 }
 
 /// The accuracy on held rows for each penalty.
-fn path(train: &Rows, held: &Rows) -> Result<[f64; PENALTIES.len()], TransferError> {
+fn path(train: &Rows, held: &Rows, watch: &Watch<'_>) -> Result<[f64; PENALTIES.len()], TransferError> {
     let mut shares = [0.0; PENALTIES.len()];
     let mut start = None;
     for (share, penalty) in shares.iter_mut().zip(PENALTIES) {
         let fitted = LogisticRegression::fit(&train.inputs, &train.classes, penalty, start.as_ref())?;
+        watch.fitted()?;
         *share = accuracy(&fitted.predict(&held.inputs), &held.classes);
         start = Some(fitted);
     }
     Ok(shares)
 }
 
-fn tested(train: &Rows, test: Rows, penalty: f64) -> Result<Tested, TransferError> {
+fn tested(train: &Rows, test: Rows, penalty: f64, watch: &Watch<'_>) -> Result<Tested, TransferError> {
     let fitted = LogisticRegression::fit(&train.inputs, &train.classes, penalty, None)?;
+    watch.fitted()?;
     Ok(Tested {
         penalties: vec![penalty],
         said: fitted.predict(&test.inputs),
