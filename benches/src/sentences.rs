@@ -2,10 +2,10 @@
 
 use super::{RATE, TrainingStep};
 use adv_contrast::sentence::{Encoder, Pooling, SentenceEncoder};
-use adv_prompt::{FittedTemplate, PromptEncoder, Reading, Template};
 use adv_contrast::{Contrastive, InfoNce, SentenceBatch};
 use adv_core::{Carried, Ledger, Passes};
 use adv_models::text::{Encoded, HeadKind, TextModel, Tokenizer, Tokens};
+use adv_prompt::{FittedTemplate, PromptEncoder, Reading, Template};
 use adv_run::methods::SentenceMethod;
 use adv_run::optim::optimiser;
 use adv_run::sentences::SentenceModel;
@@ -82,14 +82,19 @@ impl<'a> SentenceStep<'a> {
         let config = model.config().clone();
         let mut noise = ChaCha8Rng::seed_from_u64(1);
         let words = config.vocabulary() as u32;
-        let mut sentence = || (0..length).map(|_| noise.next_u32() % words).collect::<Vec<u32>>();
+        let mut sentence = || {
+            (0..length)
+                .map(|_| noise.next_u32() % words)
+                .collect::<Vec<u32>>()
+        };
         let sentences: Vec<Vec<u32>> = (0..batch).map(|_| sentence()).collect();
         let tokens = |encoded: Vec<Encoded>| Tokens::new(&encoded, &config, &device);
         let (encoder, anchors, positives) = if row.prompted {
             let tokenizer = Tokenizer::from_folder(folder)?;
             let fit = |template| FittedTemplate::new(template, &tokenizer, &config);
             let [first, second] = [fit(Template::first())?, fit(Template::second())?];
-            let views = [&first, &second].map(|fitted| sentences.iter().map(|ids| fitted.around(ids)).collect());
+            let views =
+                [&first, &second].map(|fitted| sentences.iter().map(|ids| fitted.around(ids)).collect());
             let [anchors, positives] = views.map(tokens);
             let encoder = PromptEncoder::new(model, vec![first, second], Reading::default())?;
             (SentenceModel::Prompted(encoder), anchors?, Some(positives?))

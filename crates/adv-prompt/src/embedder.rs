@@ -66,7 +66,11 @@ impl PromptEmbedder {
             Representation::Likely(likely) => likely.guesser == Guesser::Head,
             Representation::Hidden => false,
         };
-        let head = if guesses { HeadKind::MaskedLm } else { HeadKind::None };
+        let head = if guesses {
+            HeadKind::MaskedLm
+        } else {
+            HeadKind::None
+        };
         let (model, report) = TextModel::load(config.clone(), &origin, head, 0, device)?;
         // Drawn at random, it would guess nothing.
         if guesses && !report.new.is_empty() {
@@ -172,7 +176,11 @@ impl PromptEmbedder {
         let texts = if self.settings.full_stop { &stopped } else { texts };
         let frozen = self.encoder.valid();
         let device = self.device.clone().inner();
-        let used = if self.settings.averaged { self.encoder.templates().len() } else { 1 };
+        let used = if self.settings.averaged {
+            self.encoder.templates().len()
+        } else {
+            1
+        };
         let mut cut = Overlong::default();
         let mut sum: Option<Vectors> = None;
         for template in 0..used {
@@ -180,9 +188,14 @@ impl PromptEmbedder {
             cut = overlong;
             let done = template * filled.len();
             let pass = |tokens: &_| frozen.encode_in(template, tokens);
-            let vectors = encode_batches(&filled, frozen.model().config(), encoding.batch, &device, pass, |at| {
-                progress((done + at) / used)
-            })?;
+            let vectors = encode_batches(
+                &filled,
+                frozen.model().config(),
+                encoding.batch,
+                &device,
+                pass,
+                |at| progress((done + at) / used),
+            )?;
             sum = Some(match sum {
                 None => vectors,
                 Some(sum) => sum.plus(&vectors),
@@ -207,7 +220,10 @@ impl PromptEmbedder {
         if let Some(soft) = self.encoder.soft_prompt() {
             soft.save(&folder.join(SOFT))?;
         }
-        write(&folder.join("README.md"), crate::card::card(&self.settings).as_bytes())?;
+        write(
+            &folder.join("README.md"),
+            crate::card::card(&self.settings).as_bytes(),
+        )?;
         write(&folder.join(PromptSettings::FILE), &self.settings.to_json())
     }
 }

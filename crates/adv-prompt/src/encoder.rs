@@ -107,7 +107,11 @@ impl PromptEncoder {
     ///
     /// If it takes vectors of another width.
     pub fn with_head(self, head: Dense, head_use: HeadUse) -> Self {
-        assert_eq!(head.widths()[0], self.bare_width(), "a head as wide as the vectors");
+        assert_eq!(
+            head.widths()[0],
+            self.bare_width(),
+            "a head as wide as the vectors"
+        );
         Self {
             head: Some(head),
             head_use,
@@ -176,7 +180,8 @@ impl PromptEncoder {
 
     /// Width of the vectors that are used.
     pub fn width(&self) -> usize {
-        self.kept_head().map_or(self.bare_width(), |head| head.widths()[1])
+        self.kept_head()
+            .map_or(self.bare_width(), |head| head.widths()[1])
     }
 
     /// Before a head.
@@ -258,7 +263,8 @@ impl PromptEncoder {
             .aside(BIAS + view, least, count, || self.biases(template, range, tokens));
         let places: Vec<i64> = lengths.iter().map(|length| (length - least) as i64).collect();
         let count = places.len();
-        let places: Tensor<1, Int> = Tensor::from_data(TensorData::new(places, [count]), &tokens.mask().device());
+        let places: Tensor<1, Int> =
+            Tensor::from_data(TensorData::new(places, [count]), &tokens.mask().device());
         vectors - biases.select(0, places)
     }
 

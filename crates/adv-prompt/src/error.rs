@@ -23,7 +23,9 @@ pub enum PromptError {
     )]
     NoMask,
     /// A template whose text and sentence become one token.
-    #[error("in the template `{template}` the words around [X] and the sentence share a token: put a blank or a mark between them")]
+    #[error(
+        "in the template `{template}` the words around [X] and the sentence share a token: put a blank or a mark between them"
+    )]
     Merged {
         /// The template.
         template: String,
@@ -64,7 +66,9 @@ pub enum PromptError {
         folder: PathBuf,
     },
     /// A word table that cannot guess, since it is not as wide as the hidden states.
-    #[error("the word table is {embedding} wide, the hidden states {hidden}: it cannot guess tokens, take a model with a masked-LM head")]
+    #[error(
+        "the word table is {embedding} wide, the hidden states {hidden}: it cannot guess tokens, take a model with a masked-LM head"
+    )]
     Widths {
         /// Width of the table.
         embedding: usize,

@@ -117,7 +117,9 @@ impl FittedTemplate {
     ///
     /// Errors: a text that the tokenizer refuses.
     pub fn fill(&self, sentences: &[&str], longest: usize) -> Result<(Vec<Encoded>, Overlong), PromptError> {
-        let wholes = sentences.iter().map(|text| self.template.around(text, &self.mask_text));
+        let wholes = sentences
+            .iter()
+            .map(|text| self.template.around(text, &self.mask_text));
         let found = self.tokenizer.encode_around(&wholes.collect::<Vec<_>>())?;
         let longest = longest.min(self.room);
         let mut overlong = Overlong {
@@ -177,13 +179,17 @@ impl FittedTemplate {
     pub(crate) fn trained(&self) -> Vec<usize> {
         let all = 0..self.len();
         let ends = [0, self.len() - 1];
-        all.filter(|place| !ends.contains(place) && *place != self.mask_alone()).collect()
+        all.filter(|place| !ends.contains(place) && *place != self.mask_alone())
+            .collect()
     }
 
     /// Their ids.
     pub(crate) fn trained_ids(&self) -> Vec<i64> {
         let alone = self.alone();
-        self.trained().into_iter().map(|place| i64::from(alone[place])).collect()
+        self.trained()
+            .into_iter()
+            .map(|place| i64::from(alone[place]))
+            .collect()
     }
 
     /// For each token of a filled batch, or of one without sentences, 0 if it stays, else the number of its trained vector, from 1:
@@ -194,7 +200,11 @@ impl FittedTemplate {
         for (row, own) in filled.lengths().iter().enumerate() {
             let sentence = own.saturating_sub(self.len());
             for (number, place) in self.trained().into_iter().enumerate() {
-                let place = if place < self.before.len() { place } else { place + sentence };
+                let place = if place < self.before.len() {
+                    place
+                } else {
+                    place + sentence
+                };
                 places[row * length + place] = number as i64 + 1;
             }
         }
@@ -229,7 +239,8 @@ impl FittedTemplate {
         };
         let places = |shift: usize| -> Vec<usize> {
             let own = 0..self.len();
-            own.map(|place| first + place + if place >= self.before.len() { shift } else { 0 }).collect()
+            own.map(|place| first + place + if place >= self.before.len() { shift } else { 0 })
+                .collect()
         };
         let positions: Vec<Vec<usize>> = lengths.clone().map(places).collect();
         let tokens = Tokens::new(&vec![row; lengths.len()], config, device)?;

@@ -54,7 +54,8 @@ impl PromptSettings {
             path: path.clone(),
             detail,
         };
-        let text = std::fs::read_to_string(&path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+        let text =
+            std::fs::read_to_string(&path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
         let file: File = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
         if file.templates.is_empty() {
             return Err(wrong("`templates` must hold at least one".into()));
@@ -184,7 +185,12 @@ mod tests {
         for (k, guesser, denoising, bias_positions) in [
             (None, Guesser::Head, Denoising::Off, BiasPositions::Model),
             (Some(10), Guesser::Head, Denoising::Training, BiasPositions::Table),
-            (Some(3), Guesser::WordTable, Denoising::Always, BiasPositions::Model),
+            (
+                Some(3),
+                Guesser::WordTable,
+                Denoising::Always,
+                BiasPositions::Model,
+            ),
         ] {
             settings.reading = Reading {
                 representation: k.map_or(Representation::Hidden, |k| {
@@ -194,7 +200,10 @@ mod tests {
                 bias_positions,
             };
             std::fs::write(folder.path().join(PromptSettings::FILE), settings.to_json()).unwrap();
-            assert_eq!(PromptSettings::read(folder.path()).unwrap(), Some(settings.clone()));
+            assert_eq!(
+                PromptSettings::read(folder.path()).unwrap(),
+                Some(settings.clone())
+            );
         }
     }
 
@@ -207,11 +216,17 @@ mod tests {
             ("{\"templates\": []}", "at least one"),
             ("{\"templates\": [\"[X]\"]}", "no mask"),
             ("{\"templates\": [\"[X] [MASK]\"], \"averagd\": true}", "averagd"),
-            ("{\"templates\": [\"[X] [MASK]\"], \"likely_tokens\": 0}", "likely_tokens"),
+            (
+                "{\"templates\": [\"[X] [MASK]\"], \"likely_tokens\": 0}",
+                "likely_tokens",
+            ),
         ] {
             std::fs::write(&path, text).unwrap();
             let error = PromptSettings::read(folder.path()).unwrap_err().to_string();
-            assert!(error.contains(part) && error.contains("prompt.json"), "{text}: {error}");
+            assert!(
+                error.contains(part) && error.contains("prompt.json"),
+                "{text}: {error}"
+            );
         }
     }
 }

@@ -69,7 +69,10 @@ impl SoftPrompt {
         }
         let (numbers, _) = view.data().as_chunks::<4>();
         let numbers: Vec<f32> = numbers.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-        Ok(Self::new(Tensor::from_data(TensorData::new(numbers, wanted), device)))
+        Ok(Self::new(Tensor::from_data(
+            TensorData::new(numbers, wanted),
+            device,
+        )))
     }
 
     /// Writes the vectors, in one step.
@@ -85,7 +88,10 @@ impl SoftPrompt {
             detail: error.to_string(),
         };
         let view = TensorView::new(Dtype::F32, shape, &bytes).map_err(wrong)?;
-        write(path, &safetensors::serialize([(ROWS, view)], None).map_err(wrong)?)
+        write(
+            path,
+            &safetensors::serialize([(ROWS, view)], None).map_err(wrong)?,
+        )
     }
 
     /// What has to be added to the words of a filled batch, `[B, T, E]`: zero at the sentence, the special tokens and the mask.

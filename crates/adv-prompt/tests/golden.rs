@@ -63,7 +63,9 @@ fn rows(set: &Set, name: &str) -> Vec<Vec<u32>> {
 fn filled(set: &Set, encoder: &PromptEncoder, template: usize) -> (Vec<Encoded>, Tokens) {
     let sentences = set.strings("sentences");
     let sentences: Vec<&str> = sentences.iter().map(String::as_str).collect();
-    let (filled, overlong) = encoder.templates()[template].fill(&sentences, usize::MAX).unwrap();
+    let (filled, overlong) = encoder.templates()[template]
+        .fill(&sentences, usize::MAX)
+        .unwrap();
     assert_eq!(overlong.cut, 0);
     let tokens = Tokens::new(&filled, encoder.model().config(), &Device::flex()).unwrap();
     (filled, tokens)
@@ -155,9 +157,15 @@ fn golden_likely_tokens() {
             k: ids.len() / wanted.shape[0],
             guesser: Guesser::Head,
         };
-        let hidden: Tensor<2> = model.valid().vectors_at(&tokens, None, fitted.mask_places(&tokens));
+        let hidden: Tensor<2> = model
+            .valid()
+            .vectors_at(&tokens, None, fitted.mask_places(&tokens));
         let (guessed, _) = likely.of(&model.valid(), hidden);
-        assert_eq!(guessed.into_data().iter::<i64>().collect::<Vec<_>>(), ids, "{name}");
+        assert_eq!(
+            guessed.into_data().iter::<i64>().collect::<Vec<_>>(),
+            ids,
+            "{name}"
+        );
         let reading = Reading {
             representation: Representation::Likely(likely),
             ..Reading::default()
@@ -165,7 +173,10 @@ fn golden_likely_tokens() {
         let encoder = PromptEncoder::new(model, vec![fitted], reading).unwrap().valid();
         let got = Array::of(encoder.encode(&tokens));
         assert_eq!(got.shape, wanted.shape);
-        let largest = wanted.values.iter().fold(0f32, |most, value| most.max(value.abs()));
+        let largest = wanted
+            .values
+            .iter()
+            .fold(0f32, |most, value| most.max(value.abs()));
         let off = got.values.iter().zip(&wanted.values);
         let off = off.map(|(a, b)| (a - b).abs()).fold(0f32, f32::max);
         println!("{name}/top10_average: {off:e} of {largest}");

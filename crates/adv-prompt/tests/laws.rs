@@ -3,10 +3,12 @@
 use adv_contrast::sentence::{Dense, Encoder, Encoding, HeadUse, Vectors};
 use adv_contrast::{Contrastive, GradCache, InfoNce, SentenceBatch};
 use adv_core::{Batch, Carried, Ledger, Standard, TrainingMethod, Update};
-use adv_models::text::{Encoded, EncoderConfig, HeadKind, SpecialTokens, TextConfig, TextModel, Tokenizer, Tokens};
+use adv_models::text::{
+    Encoded, EncoderConfig, HeadKind, SpecialTokens, TextConfig, TextModel, Tokenizer, Tokens,
+};
 use adv_prompt::{
-    Denoising, FittedTemplate, Guesser, LikelyTokens, PromptEmbedder, PromptEncoder, PromptError, PromptSettings,
-    Reading, Representation, SoftPrompt, Template,
+    Denoising, FittedTemplate, Guesser, LikelyTokens, PromptEmbedder, PromptEncoder, PromptError,
+    PromptSettings, Reading, Representation, SoftPrompt, Template,
 };
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
@@ -27,7 +29,12 @@ const FIRST: &str = "this sentence of \" [X] \" means [MASK] .";
 const SECOND: &str = "in short [MASK] : \" [X] \"";
 
 fn tokenizer() -> Tokenizer {
-    Tokenizer::of_words(TEXTS.into_iter().chain(["this sentence of \" \" means . in short :"])).unwrap()
+    Tokenizer::of_words(
+        TEXTS
+            .into_iter()
+            .chain(["this sentence of \" \" means . in short :"]),
+    )
+    .unwrap()
 }
 
 fn config() -> TextConfig {
@@ -38,7 +45,9 @@ fn config() -> TextConfig {
         "initializer_range": 0.3
     });
     let json = json.as_object().unwrap().clone();
-    EncoderConfig::from_json(json, Path::new("config.json")).unwrap().into()
+    EncoderConfig::from_json(json, Path::new("config.json"))
+        .unwrap()
+        .into()
 }
 
 fn model(head: HeadKind) -> TextModel {
@@ -87,8 +96,12 @@ fn a_template_stands_around_the_sentence_and_stays_whole() {
                 let (alone, _) = tokenizer.encode(&[(text, None)]).unwrap();
                 let own = &alone[0].ids[1..alone[0].len() - 1];
                 cut += usize::from(own.len() > longest);
-                assert_eq!(fitted.sentence(one), &own[..own.len().min(longest)], "{template}: {text}");
-                let kept: u32 = one.special.iter().fold(0, |sum, flag| sum + flag);
+                assert_eq!(
+                    fitted.sentence(one),
+                    &own[..own.len().min(longest)],
+                    "{template}: {text}"
+                );
+                let kept: u32 = one.special.iter().sum();
                 assert_eq!(kept as usize, fitted.len(), "all but the sentence is special");
             }
             assert_eq!((overlong.cut, overlong.texts), (cut, TEXTS.len()));
@@ -96,9 +109,17 @@ fn a_template_stands_around_the_sentence_and_stays_whole() {
         // A mask in the sentence is not the template's.
         let (found, _) = fitted.fill(&["[MASK] dog"], usize::MAX).unwrap();
         let tokens = tokens(&found);
-        let place = fitted.mask_places(&tokens).into_data().iter::<i64>().next().unwrap() as usize;
+        let place = fitted
+            .mask_places(&tokens)
+            .into_data()
+            .iter::<i64>()
+            .next()
+            .unwrap() as usize;
         let own = (fitted.before()..found[0].len() - (fitted.len() - fitted.before())).collect::<Vec<_>>();
-        assert!(found[0].ids[place] == tokenizer.mask().unwrap() && !own.contains(&place), "{template}");
+        assert!(
+            found[0].ids[place] == tokenizer.mask().unwrap() && !own.contains(&place),
+            "{template}"
+        );
     }
 }
 
@@ -107,15 +128,28 @@ fn what_does_not_fit_is_refused() {
     let fit = |template: &str, tokenizer: &Tokenizer| {
         FittedTemplate::new(template.parse().unwrap(), tokenizer, &config()).unwrap_err()
     };
-    assert!(matches!(fit("dog[X] [MASK]", &tokenizer()), PromptError::Merged { .. }));
+    assert!(matches!(
+        fit("dog[X] [MASK]", &tokenizer()),
+        PromptError::Merged { .. }
+    ));
     let long = format!("{} [X] [MASK]", "the ".repeat(40));
-    assert!(matches!(fit(&long, &tokenizer()), PromptError::NoRoom { tokens: 43, longest: 32, .. }));
+    assert!(matches!(
+        fit(&long, &tokenizer()),
+        PromptError::NoRoom {
+            tokens: 43,
+            longest: 32,
+            ..
+        }
+    ));
     let maskless = Tokenizer::of_words_before_end(TEXTS, 1).unwrap();
     assert!(matches!(fit(FIRST, &maskless), PromptError::NoMask));
     let none = PromptEncoder::new(model(HeadKind::None), Vec::new(), Reading::default()).unwrap_err();
     assert!(matches!(none, PromptError::Count { found: 0, .. }));
     let reading = Reading {
-        representation: Representation::Likely(LikelyTokens { k: 3, guesser: Guesser::Head }),
+        representation: Representation::Likely(LikelyTokens {
+            k: 3,
+            guesser: Guesser::Head,
+        }),
         ..Reading::default()
     };
     let headless = PromptEncoder::new(model(HeadKind::None), vec![fitted(FIRST)], reading).unwrap_err();
@@ -135,7 +169,10 @@ fn the_vector_is_that_of_the_mask_alone_and_among_others() {
         assert!(largest_difference(&found, &values(wanted)) < 1e-5);
         for (row, one) in rows.iter().enumerate() {
             let alone = values(encoder.encode_in(template, &tokens(std::slice::from_ref(one))));
-            assert!(largest_difference(&alone, &found[row * 16..][..16]) < 1e-5, "{template} {row}");
+            assert!(
+                largest_difference(&alone, &found[row * 16..][..16]) < 1e-5,
+                "{template} {row}"
+            );
         }
     }
 }
@@ -151,7 +188,10 @@ fn denoising_takes_off_the_template_at_its_place() {
         let wanted = values(plain.encode_in(template, &all));
         let biases = values(biases);
         let wanted = wanted.chunks(16).zip(&lengths).flat_map(|(row, length)| {
-            row.iter().zip(&biases[length * 16..][..16]).map(|(value, bias)| value - bias).collect::<Vec<_>>()
+            row.iter()
+                .zip(&biases[length * 16..][..16])
+                .map(|(value, bias)| value - bias)
+                .collect::<Vec<_>>()
         });
         let found = values(denoised.encode_in(template, &all));
         assert!(largest_difference(&found, &wanted.collect::<Vec<_>>()) < 1e-5);
@@ -164,16 +204,25 @@ fn denoising_takes_off_the_template_at_its_place() {
         };
         let read = values(plain.encode_in(template, &tokens(&[alone])));
         assert!(largest_difference(&read, &biases[..16]) < 1e-5);
-        assert!(largest_difference(&biases[16..32], &biases[..16]) > 1e-3, "positions count");
+        assert!(
+            largest_difference(&biases[16..32], &biases[..16]) > 1e-3,
+            "positions count"
+        );
     }
     // In use only where it is asked for.
     let training = encoder(&[FIRST], Denoising::Training).valid();
     let all = tokens(&filled(&training, 0, &TEXTS));
-    assert_eq!(values(training.encode(&all)), values(encoder(&[FIRST], Denoising::Off).valid().encode(&all)));
+    assert_eq!(
+        values(training.encode(&all)),
+        values(encoder(&[FIRST], Denoising::Off).valid().encode(&all))
+    );
 }
 
 /// Gradients of a mini-batch, parameter by parameter.
-fn gradients(method: &dyn TrainingMethod<3, Contrastive<PromptEncoder>>, encoder: &PromptEncoder) -> Vec<(String, Vec<f32>)> {
+fn gradients(
+    method: &dyn TrainingMethod<3, Contrastive<PromptEncoder>>,
+    encoder: &PromptEncoder,
+) -> Vec<(String, Vec<f32>)> {
     let anchors = tokens(&filled(encoder, 0, &TEXTS));
     let second = encoder.templates().len() - 1;
     let positives = (second > 0).then(|| tokens(&filled(encoder, second, &TEXTS)));
@@ -187,7 +236,13 @@ fn gradients(method: &dyn TrainingMethod<3, Contrastive<PromptEncoder>>, encoder
     };
     let batch = Batch::new(clean, &targets).with_mask(mask);
     let mut noise = ChaCha8Rng::seed_from_u64(5);
-    let update = method.gradients(&model, &batch, &mut Carried::default(), &mut noise, &mut Ledger::new());
+    let update = method.gradients(
+        &model,
+        &batch,
+        &mut Carried::default(),
+        &mut noise,
+        &mut Ledger::new(),
+    );
     let Update { gradients, .. } = update.unwrap();
     collected(&model, &gradients)
 }
@@ -227,7 +282,10 @@ fn chunks_have_the_gradients_of_the_whole() {
         for ((name, a), (other, b)) in whole.iter().zip(&chunked) {
             assert_eq!(name, other);
             let scale = a.iter().fold(1e-3f32, |most, value| most.max(value.abs()));
-            assert!(largest_difference(a, b) <= 2e-4 * scale, "{templates:?} {denoising:?}: {name}");
+            assert!(
+                largest_difference(a, b) <= 2e-4 * scale,
+                "{templates:?} {denoising:?}: {name}"
+            );
         }
     }
 }
@@ -241,7 +299,10 @@ fn views_of_one_template_differ_by_dropout_alone() {
     assert!(largest_difference(&first, &second) > 1e-2);
     assert_eq!(first, again);
     let frozen = encoder.valid();
-    assert_eq!(values(frozen.view(0, &all, None)), values(frozen.view(1, &all, None)));
+    assert_eq!(
+        values(frozen.view(0, &all, None)),
+        values(frozen.view(1, &all, None))
+    );
 }
 
 #[test]
@@ -253,7 +314,7 @@ fn a_perturbation_may_leave_the_template_alone() {
     let per_token = mask.slice(s![.., .., 0..1]);
     let [_, length] = all.shape();
     for (row, one) in values(per_token).chunks(length).zip(&rows) {
-        let own: usize = row.iter().map(|value| *value as usize).fold(0, |sum, value| sum + value);
+        let own: usize = row.iter().map(|value| *value as usize).sum();
         assert_eq!(own, encoder.templates()[0].sentence(one).len());
         assert_eq!(row[0], 0.0);
     }
@@ -264,30 +325,54 @@ fn a_soft_prompt_of_the_words_themselves_changes_nothing_and_is_all_that_learns(
     for denoising in [Denoising::Off, Denoising::Always] {
         let plain = encoder(&[FIRST], denoising);
         let soft = SoftPrompt::of_words(plain.model(), &plain.templates()[0]);
-        assert_eq!(soft.rows().dims(), [7, 16], "this sentence of quote quote means stop");
+        assert_eq!(
+            soft.rows().dims(),
+            [7, 16],
+            "this sentence of quote quote means stop"
+        );
         let with = plain.clone().with_soft_prompt(soft.clone()).unwrap();
         let all = tokens(&filled(&plain, 0, &TEXTS));
-        let (a, b) = (values(plain.valid().encode(&all)), values(with.valid().encode(&all)));
+        let (a, b) = (
+            values(plain.valid().encode(&all)),
+            values(with.valid().encode(&all)),
+        );
         assert!(largest_difference(&a, &b) < 1e-5);
         let moved = plain.clone().with_soft_prompt(shifted(&soft, 0.5)).unwrap();
         assert!(largest_difference(&a, &values(moved.valid().encode(&all))) > 1e-3);
 
         let head = Dense::new(16, 16, 7, &Device::flex().autodiff());
         let fixed = with.with_head(head, HeadUse::Training).with_fixed_model();
-        let mut learns: Vec<String> = gradients(&Standard, &fixed).into_iter().map(|(name, _)| name).collect();
+        let mut learns: Vec<String> = gradients(&Standard, &fixed)
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
         learns.sort();
-        assert_eq!(learns, ["encoder.head.linear.bias", "encoder.head.linear.weight", "encoder.soft.rows"]);
+        assert_eq!(
+            learns,
+            [
+                "encoder.head.linear.bias",
+                "encoder.head.linear.weight",
+                "encoder.soft.rows"
+            ]
+        );
     }
     let two = encoder(&[FIRST, SECOND], Denoising::Off);
     let soft = SoftPrompt::of_words(two.model(), &two.templates()[0]);
-    assert!(matches!(two.with_soft_prompt(soft), Err(PromptError::Count { found: 2, .. })));
+    assert!(matches!(
+        two.with_soft_prompt(soft),
+        Err(PromptError::Count { found: 2, .. })
+    ));
 }
 
 /// Other vectors than these.
 fn shifted(soft: &SoftPrompt, by: f32) -> SoftPrompt {
     // Up and down in turns: a shift that all entries share is lost in the normalisation.
     let signs = [1.0, -1.0].into_iter().cycle();
-    let rows: Vec<f32> = values(soft.rows()).iter().zip(signs).map(|(value, sign)| value + sign * by).collect();
+    let rows: Vec<f32> = values(soft.rows())
+        .iter()
+        .zip(signs)
+        .map(|(value, sign)| value + sign * by)
+        .collect();
     let rows = burn::tensor::TensorData::new(rows, soft.rows().dims());
     SoftPrompt::new(Tensor::from_data(rows, &soft.rows().device()))
 }
@@ -305,7 +390,9 @@ fn encode(embedder: &PromptEmbedder, batch: usize) -> Vectors {
         batch,
         ..Encoding::default()
     };
-    let (vectors, overlong) = embedder.encode(&TEXTS, &encoding, |_| Ok::<(), PromptError>(())).unwrap();
+    let (vectors, overlong) = embedder
+        .encode(&TEXTS, &encoding, |_| Ok::<(), PromptError>(()))
+        .unwrap();
     assert_eq!(overlong.texts, TEXTS.len());
     vectors
 }
@@ -382,7 +469,10 @@ fn several_templates_are_averaged() {
             averaged: true,
             ..PromptSettings::new(Template::first())
         };
-        encode(&PromptEmbedder::with_settings(origin.path(), settings, &device).unwrap(), 64)
+        encode(
+            &PromptEmbedder::with_settings(origin.path(), settings, &device).unwrap(),
+            64,
+        )
     };
     let wanted = of(&[FIRST]).plus(&of(&[SECOND])).scaled(0.5);
     assert!(largest_difference(of(&[FIRST, SECOND]).values(), wanted.values()) < 1e-6);
@@ -393,14 +483,20 @@ fn folders_that_are_none_are_refused() {
     let origin = folder();
     let device = Device::flex();
     let error = PromptEmbedder::from_folder(origin.path(), &device).unwrap_err();
-    assert!(error.to_string().contains("no folder of a prompted encoder"), "{error}");
+    assert!(
+        error.to_string().contains("no folder of a prompted encoder"),
+        "{error}"
+    );
     // A model whose head is lost guesses nothing.
     let bare = tempfile::tempdir().unwrap();
     model(HeadKind::None).save(bare.path(), None).unwrap();
     tokenizer().save(bare.path()).unwrap();
     let settings = PromptSettings {
         reading: Reading {
-            representation: Representation::Likely(LikelyTokens { k: 4, guesser: Guesser::Head }),
+            representation: Representation::Likely(LikelyTokens {
+                k: 4,
+                guesser: Guesser::Head,
+            }),
             ..Reading::default()
         },
         ..PromptSettings::new(FIRST.parse().unwrap())

@@ -138,9 +138,18 @@ fn every_contrastive_method_makes_the_passes_of_theory() {
         );
     }
     let folder = |place: usize| names(&root.path().join(format!("run-{place}/best")));
-    for (place, kept) in [(9, "README.md"), (11, "head"), (12, "soft_prompt.safetensors"), (14, "prompt.json")] {
+    for (place, kept) in [
+        (9, "README.md"),
+        (11, "head"),
+        (12, "soft_prompt.safetensors"),
+        (14, "prompt.json"),
+    ] {
         assert!(folder(place).contains(&kept.to_string()), "{:?}", folder(place));
-        assert!(!folder(place).contains(&"modules.json".to_string()), "{:?}", folder(place));
+        assert!(
+            !folder(place).contains(&"modules.json".to_string()),
+            "{:?}",
+            folder(place)
+        );
     }
     assert!(folder(3).contains(&"2_Dense".to_string()), "{:?}", folder(3));
     assert!(!folder(0).contains(&"2_Dense".to_string()), "{:?}", folder(0));

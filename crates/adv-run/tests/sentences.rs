@@ -214,13 +214,20 @@ fn templates_are_ranked() {
     assert_eq!(ranking.len(), 2, "{stdout}");
     let figure = |place: usize| ranking[place]["spearman"].as_f64().expect("a figure");
     assert!(figure(0) >= figure(1), "{stdout}");
-    let golden = ranking.iter().find(|one| one["template"] == "This sentence of \"[X]\" means[MASK].");
-    let golden = golden.expect("the template")["spearman"].as_f64().expect("a figure");
+    let golden = ranking
+        .iter()
+        .find(|one| one["template"] == "This sentence of \"[X]\" means[MASK].");
+    let golden = golden.expect("the template")["spearman"]
+        .as_f64()
+        .expect("a figure");
     assert!((golden - 37.408_113_926_785_13).abs() < 0.02, "{golden}");
     assert!(stderr.contains("2/2"), "{stderr}");
     write(root.path().join("templates.txt"), "[X] [MASK]\n[X] means\n");
     let (_, stderr) = expect(1, root.path(), &line);
-    assert!(stderr.contains("templates.txt, line 2") && stderr.contains("no mask"), "{stderr}");
+    assert!(
+        stderr.contains("templates.txt, line 2") && stderr.contains("no mask"),
+        "{stderr}"
+    );
 }
 
 #[test]
@@ -230,10 +237,16 @@ fn an_analysis_has_figures_and_pictures() {
     };
     let root = TempDir::new().expect("a folder");
     write(root.path().join("lines.txt"), LINES.repeat(3));
-    let line = format!("prompt analyse --model-dir {} --input lines.txt --out page.html", encoder.display());
+    let line = format!(
+        "prompt analyse --model-dir {} --input lines.txt --out page.html",
+        encoder.display()
+    );
     let found = common::json(root.path(), &line);
     let rows = found["rows"].as_array().expect("rows");
-    let names: Vec<&str> = rows.iter().map(|row| row["vectors"].as_str().expect("a name")).collect();
+    let names: Vec<&str> = rows
+        .iter()
+        .map(|row| row["vectors"].as_str().expect("a name"))
+        .collect();
     assert_eq!(names.len(), 9, "{names:?}");
     for row in rows {
         for key in ["spearman", "mean_cosine"] {
@@ -243,7 +256,10 @@ fn an_analysis_has_figures_and_pictures() {
     }
     let spearman = |place: usize| rows[place]["spearman"].as_f64().expect("a figure");
     // The golden figures of the mean over the tokens and of the prompt.
-    assert!((spearman(6) - 82.03).abs() < 0.02 && (spearman(8) - 37.41).abs() < 0.02, "{found}");
+    assert!(
+        (spearman(6) - 82.03).abs() < 0.02 && (spearman(8) - 37.41).abs() < 0.02,
+        "{found}"
+    );
     assert!(found["influence"]["frequent"].is_number(), "{found}");
     let page = text(&bytes(root.path().join("page.html")));
     assert_eq!(page.matches("<svg class=\"plot\"").count(), 3);
@@ -282,6 +298,8 @@ fn bad_input_is_named() {
     );
     let model = models.join("tiny-bert-mlm");
     let model = model.display();
+    let headless = models.join("all-MiniLM-L6-v2");
+    let headless = headless.display();
     for (line, expected) in [
         (
             format!("encode --model-dir {model} --input none.txt"),
@@ -324,7 +342,9 @@ fn bad_input_is_named() {
             vec!["[MASK]"],
         ),
         (
-            format!("encode --model-dir {headless} --input lines.txt --prompt [X]:[MASK] --likely-tokens 3 --out v.npy"),
+            format!(
+                "encode --model-dir {headless} --input lines.txt --prompt [X]:[MASK] --likely-tokens 3 --out v.npy"
+            ),
             vec!["no masked-LM head"],
         ),
         (

@@ -62,8 +62,14 @@ impl Server {
     }
 
     fn get(&self, path: &str) -> (u16, String) {
-        let mut answer = agent().get(format!("{}{path}", self.address)).call().expect("an answer");
-        (answer.status().as_u16(), answer.body_mut().read_to_string().expect("text"))
+        let mut answer = agent()
+            .get(format!("{}{path}", self.address))
+            .call()
+            .expect("an answer");
+        (
+            answer.status().as_u16(),
+            answer.body_mut().read_to_string().expect("text"),
+        )
     }
 }
 
@@ -96,11 +102,21 @@ fn post(agent: &ureq::Agent, address: &str, body: &str, key: Option<&str>) -> (u
 
 fn numbers(value: &Value) -> Vec<f32> {
     let list = value.as_array().unwrap_or_else(|| panic!("no list: {value}"));
-    list.iter().map(|number| number.as_f64().expect("a number") as f32).collect()
+    list.iter()
+        .map(|number| number.as_f64().expect("a number") as f32)
+        .collect()
 }
 
 fn sentences() -> Vec<String> {
-    let words = ["dog", "stock market", "guitar", "small town", "river", "old film", "teacher"];
+    let words = [
+        "dog",
+        "stock market",
+        "guitar",
+        "small town",
+        "river",
+        "old film",
+        "teacher",
+    ];
     (0..210)
         .map(|i| {
             let (one, other) = (words[i % 7], words[(i / 7) % 7]);
@@ -113,12 +129,19 @@ fn sentences() -> Vec<String> {
 /// What `adv encode` makes of sentences.
 fn encoded(root: &TempDir, more: &str, sentences: &[String]) -> HashMap<String, Vec<f32>> {
     std::fs::write(root.path().join("lines.txt"), sentences.join("\n")).expect("written");
-    expect(0, root.path(), &format!("encode {more} --input lines.txt --out v.jsonl"));
+    expect(
+        0,
+        root.path(),
+        &format!("encode {more} --input lines.txt --out v.jsonl"),
+    );
     let text = std::fs::read_to_string(root.path().join("v.jsonl")).expect("vectors");
     text.lines()
         .map(|line| {
             let value: Value = serde_json::from_str(line).expect("JSON");
-            (value["sentence"].as_str().expect("a text").to_string(), numbers(&value["embedding"]))
+            (
+                value["sentence"].as_str().expect("a text").to_string(),
+                numbers(&value["embedding"]),
+            )
         })
         .collect()
 }
@@ -150,7 +173,8 @@ fn a_thousand_requests_at_once_get_the_vectors_of_encode() {
                         }
                         // One sentence, or some of them.
                         let count = 1 + number % 3;
-                        let asked: Vec<&String> = (0..count).map(|i| &sentences[(number * 7 + i) % 210]).collect();
+                        let asked: Vec<&String> =
+                            (0..count).map(|i| &sentences[(number * 7 + i) % 210]).collect();
                         let input = if count == 1 { json!(asked[0]) } else { json!(asked) };
                         let body = json!({"model": "tiny-bert-mlm", "input": input}).to_string();
                         let (status, answer) = post(&agent, &server.address, &body, None);
@@ -190,18 +214,35 @@ fn answers_have_the_forms_that_clients_ask_for() {
     let Some(models) = model_dir() else { return };
     let root = TempDir::new().expect("a folder");
     let folder = models.join("tiny-bert-mlm");
-    let server = Server::start(&root, &format!("--model-dir {} --model-name my-model --max-inputs 3 --max-body-mib 1", folder.display()));
+    let server = Server::start(
+        &root,
+        &format!(
+            "--model-dir {} --model-name my-model --max-inputs 3 --max-body-mib 1",
+            folder.display()
+        ),
+    );
     let (status, plain) = server.post(&json!({"model": "my-model", "input": "a dog"}));
     assert_eq!(status, 200, "{plain}");
-    assert_eq!((plain["object"].as_str(), plain["model"].as_str()), (Some("list"), Some("my-model")));
-    assert!(plain["usage"]["prompt_tokens"].as_u64().expect("a number") >= 3, "{plain}");
+    assert_eq!(
+        (plain["object"].as_str(), plain["model"].as_str()),
+        (Some("list"), Some("my-model"))
+    );
+    assert!(
+        plain["usage"]["prompt_tokens"].as_u64().expect("a number") >= 3,
+        "{plain}"
+    );
     let vector = numbers(&plain["data"][0]["embedding"]);
     let (_, coded) = server.post(&json!({"input": ["a dog"], "encoding_format": "base64"}));
     use base64::Engine;
     let bytes = base64::engine::general_purpose::STANDARD
         .decode(coded["data"][0]["embedding"].as_str().expect("a text"))
         .expect("base64");
-    let decoded: Vec<f32> = bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    let decoded: Vec<f32> = bytes
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .map(|bytes| f32::from_le_bytes(*bytes))
+        .collect();
     assert!(far(&decoded, &vector) < 1e-6);
     let (_, short) = server.post(&json!({"input": "a dog", "dimensions": 5}));
     assert!(far(&numbers(&short["data"][0]["embedding"]), &vector[..5]) < 1e-6);
@@ -242,7 +283,10 @@ fn a_key_is_asked_for_where_one_is_set() {
     let Some(models) = model_dir() else { return };
     let root = TempDir::new().expect("a folder");
     let folder = models.join("tiny-bert-mlm");
-    let server = Server::start(&root, &format!("--model-dir {} --api-key secret", folder.display()));
+    let server = Server::start(
+        &root,
+        &format!("--model-dir {} --api-key secret", folder.display()),
+    );
     let body = json!({"input": "a dog"}).to_string();
     for (key, status) in [(None, 401), (Some("wrong"), 401), (Some("secret"), 200)] {
         let (found, answer) = post(&agent(), &server.address, &body, key);
@@ -258,14 +302,27 @@ fn a_full_queue_and_an_end_lose_nothing_that_was_taken() {
     let Some(models) = model_dir() else { return };
     let root = TempDir::new().expect("a folder");
     let folder = models.join("tiny-bert-mlm");
-    let server = Server::start(&root, &format!("--model-dir {} --max-queue 400 --batch 8", folder.display()));
+    let server = Server::start(
+        &root,
+        &format!("--model-dir {} --max-queue 400 --batch 8", folder.display()),
+    );
     let body = json!({"input": sentences()}).to_string();
     let found: Vec<(u16, Value)> = std::thread::scope(|scope| {
-        let asked: Vec<_> = (0..12).map(|_| scope.spawn(|| post(&agent(), &server.address, &body, None))).collect();
-        asked.into_iter().map(|thread| thread.join().expect("an answer")).collect()
+        let asked: Vec<_> = (0..12)
+            .map(|_| scope.spawn(|| post(&agent(), &server.address, &body, None)))
+            .collect();
+        asked
+            .into_iter()
+            .map(|thread| thread.join().expect("an answer"))
+            .collect()
     });
     let count = |status: u16| found.iter().filter(|(found, _)| *found == status).count();
-    assert!(count(200) >= 1 && count(429) >= 1 && count(200) + count(429) == 12, "{} {}", count(200), count(429));
+    assert!(
+        count(200) >= 1 && count(429) >= 1 && count(200) + count(429) == 12,
+        "{} {}",
+        count(200),
+        count(429)
+    );
 
     let begin = Instant::now();
     let (status, answer) = std::thread::scope(|scope| {
@@ -274,7 +331,10 @@ fn a_full_queue_and_an_end_lose_nothing_that_was_taken() {
         server.tell();
         asked.join().expect("an answer")
     });
-    assert!(status == 200 && answer["data"].as_array().expect("data").len() == 210, "{answer}");
+    assert!(
+        status == 200 && answer["data"].as_array().expect("data").len() == 210,
+        "{answer}"
+    );
     let (code, words) = server.last_words();
     assert_eq!(code, Some(0), "{words}");
     assert!(words.contains("all requests were answered"), "{words}");
@@ -292,8 +352,16 @@ fn what_cannot_be_served_is_said() {
     for (line, code, part) in [
         (format!("serve --model-dir {model}"), 2, "--embed"),
         ("serve --embed --model-dir nowhere".to_string(), 2, "nowhere"),
-        (format!("serve --embed --model-dir {model} --prompt [X]"), 2, "no mask"),
-        (format!("serve --embed --model-dir {model} --port {port}"), 1, "cannot listen"),
+        (
+            format!("serve --embed --model-dir {model} --prompt [X]"),
+            2,
+            "no mask",
+        ),
+        (
+            format!("serve --embed --model-dir {model} --port {port}"),
+            1,
+            "cannot listen",
+        ),
     ] {
         let (_, stderr) = expect(code, root.path(), &line);
         assert!(stderr.contains(part), "{line}: {stderr}");

@@ -102,7 +102,10 @@ impl Vectors {
     ///
     /// If they differ in number or width.
     pub fn plus(mut self, others: &Self) -> Self {
-        assert!(self.width == others.width && self.len() == others.len(), "vectors for the same texts");
+        assert!(
+            self.width == others.width && self.len() == others.len(),
+            "vectors for the same texts"
+        );
         let pairs = self.values.iter_mut().zip(&others.values);
         pairs.for_each(|(value, other)| *value += other);
         self

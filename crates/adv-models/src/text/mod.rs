@@ -17,6 +17,7 @@ mod masking;
 mod model;
 mod names;
 mod norm;
+mod passes;
 mod saving;
 mod text_config;
 mod tokenizer;

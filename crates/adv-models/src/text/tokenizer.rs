@@ -184,10 +184,7 @@ impl Tokenizer {
     /// Texts as token ids with special tokens, and which of them stand for the part of the text at these bytes. Nothing is cut.
     ///
     /// Errors: a text that the tokenizer refuses.
-    pub fn encode_around(
-        &self,
-        texts: &[(String, Range<usize>)],
-    ) -> Result<Vec<Around>, TextError> {
+    pub fn encode_around(&self, texts: &[(String, Range<usize>)]) -> Result<Vec<Around>, TextError> {
         let mut whole = self.inner.clone();
         let off = whole.with_truncation(None).map(|_| ());
         off.map_err(|error| broken(&self.folder, error))?;
@@ -214,7 +211,8 @@ impl Tokenizer {
             let is_blank = |part: Option<&str>| part.is_none_or(|part| part.trim().is_empty());
             let is_shared = tokens.clone().any(|place| {
                 let (start, end) = offsets[place];
-                !is_blank(text.get(start..part.start.max(start))) || !is_blank(text.get(part.end.min(end)..end))
+                !is_blank(text.get(start..part.start.max(start)))
+                    || !is_blank(text.get(part.end.min(end)..end))
             });
             Around {
                 encoded: encoded(one),

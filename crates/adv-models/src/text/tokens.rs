@@ -131,15 +131,25 @@ impl Tokens {
         let table = config.position_rows();
         let wrong = |index: usize, problem: String| TextError::Sentence { index, problem };
         if rows.len() != self.lengths.len() {
-            let problem = format!("there are positions for {} sentences of {}", rows.len(), self.lengths.len());
+            let problem = format!(
+                "there are positions for {} sentences of {}",
+                rows.len(),
+                self.lengths.len()
+            );
             return Err(wrong(0, problem));
         }
         for (index, (row, length)) in rows.iter().zip(&self.lengths).enumerate() {
             if row.len() != *length {
-                return Err(wrong(index, format!("it has {length} tokens and {} positions", row.len())));
+                return Err(wrong(
+                    index,
+                    format!("it has {length} tokens and {} positions", row.len()),
+                ));
             }
             if let Some(beyond) = row.iter().find(|place| **place >= table) {
-                return Err(wrong(index, format!("position {beyond} is not one of the {table} of the model")));
+                return Err(wrong(
+                    index,
+                    format!("position {beyond} is not one of the {table} of the model"),
+                ));
             }
         }
         let padded = rows.iter().flat_map(|row| {

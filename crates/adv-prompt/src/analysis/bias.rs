@@ -114,7 +114,10 @@ impl<'a> StaticVectors<'a> {
                 || removed.is(Removed::Subwords) && kind.is_subword
                 || removed.is(Removed::Punctuation) && kind.is_punctuation)
         };
-        Ok(encoded.iter().map(|text| words(text).filter(|id| keeps(*id)).collect()).collect())
+        Ok(encoded
+            .iter()
+            .map(|text| words(text).filter(|id| keeps(*id)).collect())
+            .collect())
     }
 
     /// The share of a text's tokens of each kind, in the order frequent, subword, upper case, punctuation.
@@ -129,7 +132,12 @@ impl<'a> StaticVectors<'a> {
                 let mut shares = [0.0; 4];
                 let count = words(text).count().max(1) as f64;
                 for kind in words(text).map(|id| self.kinds.of(id)) {
-                    let flags = [kind.is_frequent, kind.is_subword, kind.has_upper_case, kind.is_punctuation];
+                    let flags = [
+                        kind.is_frequent,
+                        kind.is_subword,
+                        kind.has_upper_case,
+                        kind.is_punctuation,
+                    ];
                     for (share, flag) in shares.iter_mut().zip(flags) {
                         *share += f64::from(u8::from(flag)) / count;
                     }
@@ -198,7 +206,10 @@ fn ranks(values: &[f64]) -> Vec<f64> {
     let mut ranks = vec![0.0; values.len()];
     let mut start = 0;
     while start < order.len() {
-        let same = order[start..].iter().take_while(|&&at| values[at] == values[order[start]]).count();
+        let same = order[start..]
+            .iter()
+            .take_while(|&&at| values[at] == values[order[start]])
+            .count();
         let mean = start as f64 + (same as f64 - 1.0) / 2.0;
         for &at in &order[start..start + same] {
             ranks[at] = mean;
@@ -246,8 +257,13 @@ mod tests {
         let kinds = TokenKinds::new(&tokenizer, words, &encoded, 1);
         let vectors = StaticVectors::new(&model, &tokenizer, &kinds);
         let mean = |words: &[&str]| -> Vec<f32> {
-            let rows: Vec<&[f32]> = words.iter().map(|word| vectors.row(tokenizer.id(word).unwrap())).collect();
-            (0..4).map(|at| rows.iter().map(|row| row[at]).sum::<f32>() / rows.len() as f32).collect()
+            let rows: Vec<&[f32]> = words
+                .iter()
+                .map(|word| vectors.row(tokenizer.id(word).unwrap()))
+                .collect();
+            (0..4)
+                .map(|at| rows.iter().map(|row| row[at]).sum::<f32>() / rows.len() as f32)
+                .collect()
         };
         for (removed, wanted) in [
             (Removed::Nothing, mean(&["the", "dog", "barks", "."])),

@@ -20,21 +20,35 @@ pub fn principal_plane(values: &[f32], width: usize) -> (Vec<[f64; 2]>, f64) {
     }
     let mut covariance = vec![0f64; width * width];
     for row in rows.clone() {
-        let centred: Vec<f64> = row.iter().zip(&mean).map(|(value, mean)| f64::from(*value) - mean).collect();
+        let centred: Vec<f64> = row
+            .iter()
+            .zip(&mean)
+            .map(|(value, mean)| f64::from(*value) - mean)
+            .collect();
         for (a, line) in centred.iter().zip(covariance.chunks_exact_mut(width)) {
             let sums = line.iter_mut().zip(&centred);
             sums.for_each(|(sum, b)| *sum += a * b / count as f64);
         }
     }
-    let total: f64 = (0..width).map(|at| covariance[at * width + at]).fold(0.0, |sum, value| sum + value);
+    let total: f64 = (0..width)
+        .map(|at| covariance[at * width + at])
+        .fold(0.0, |sum, value| sum + value);
     let first = leading(&covariance, width, None);
     let second = leading(&covariance, width, Some(&first));
     let held = [&first, &second].map(|axis| dot(axis, &product(&covariance, axis)));
     let places = rows.map(|row| {
-        let centred: Vec<f64> = row.iter().zip(&mean).map(|(value, mean)| f64::from(*value) - mean).collect();
+        let centred: Vec<f64> = row
+            .iter()
+            .zip(&mean)
+            .map(|(value, mean)| f64::from(*value) - mean)
+            .collect();
         [dot(&first, &centred), dot(&second, &centred)]
     });
-    let share = if total > 0.0 { (held[0] + held[1]) / total } else { 0.0 };
+    let share = if total > 0.0 {
+        (held[0] + held[1]) / total
+    } else {
+        0.0
+    };
     (places.collect(), share)
 }
 
@@ -47,7 +61,9 @@ fn leading(covariance: &[f64], width: usize, orthogonal: Option<&[f64]>) -> Vec<
         axis = product(covariance, &axis);
         if let Some(other) = orthogonal {
             let along = dot(&axis, other);
-            axis.iter_mut().zip(other).for_each(|(value, other)| *value -= along * other);
+            axis.iter_mut()
+                .zip(other)
+                .for_each(|(value, other)| *value -= along * other);
         }
         let length = dot(&axis, &axis).sqrt();
         if length == 0.0 {
@@ -59,7 +75,10 @@ fn leading(covariance: &[f64], width: usize, orthogonal: Option<&[f64]>) -> Vec<
 }
 
 fn product(matrix: &[f64], vector: &[f64]) -> Vec<f64> {
-    matrix.chunks_exact(vector.len()).map(|row| dot(row, vector)).collect()
+    matrix
+        .chunks_exact(vector.len())
+        .map(|row| dot(row, vector))
+        .collect()
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {

@@ -108,7 +108,10 @@ mod tests {
         let (texts, _) = tokenizer.encode(&[("a dog and a cat and a cow", None)]).unwrap();
         let kinds = TokenKinds::new(&tokenizer, 11, &texts, 2);
         let frequent = |word: &str| kinds.of(tokenizer.id(word).unwrap()).is_frequent;
-        assert_eq!(["a", "and", "cat", "[CLS]"].map(frequent), [true, true, false, false]);
+        assert_eq!(
+            ["a", "and", "cat", "[CLS]"].map(frequent),
+            [true, true, false, false]
+        );
         assert_eq!(kinds.of(tokenizer.id("a").unwrap()).count, 3);
         assert_eq!(kinds.of(999), TokenKind::default());
     }

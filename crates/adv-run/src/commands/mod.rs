@@ -42,7 +42,9 @@ pub fn run(command: Command, line: &str, stop: &AtomicBool) -> Result<Done> {
         Command::Encode(args) => stoppable(encode::run(&args, stop), "an encoding"),
         Command::Similarity(args) => stoppable(similarity::run(&args, stop), "a comparison"),
         Command::Search(args) => stoppable(search::run(&args, stop), "a search"),
-        Command::Prompt(PromptCommand::Search(args)) => stoppable(prompt_search::run(&args, stop), "a search"),
+        Command::Prompt(PromptCommand::Search(args)) => {
+            stoppable(prompt_search::run(&args, stop), "a search")
+        }
         Command::Prompt(PromptCommand::Analyse(args)) => {
             stoppable(prompt_analyse::run(&args, line, stop), "an analysis")
         }

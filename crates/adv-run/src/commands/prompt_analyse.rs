@@ -57,7 +57,11 @@ pub(super) fn run(args: &PromptAnalyseArgs, line: &str, stop: &AtomicBool) -> Re
             anyhow::Ok(vectors)
         })?;
         let cosine = anisotropy(&fixed.of(&corpus, removed)?, &device);
-        rows.push((format!("static embeddings, {}", removed.name()), score.average, cosine));
+        rows.push((
+            format!("static embeddings, {}", removed.name()),
+            score.average,
+            cosine,
+        ));
     }
     let prompted = EncoderChoice {
         prompt: Some(PromptChoice {
@@ -73,17 +77,21 @@ pub(super) fn run(args: &PromptAnalyseArgs, line: &str, stop: &AtomicBool) -> Re
     let mut warnings = Vec::new();
     for (name, choice) in [
         ("last layer, mean", plain),
-        ("first and last layer, mean", EncoderChoice {
-            pooling: Some(PoolingName::FirstLast),
-            ..EncoderChoice::default()
-        }),
+        (
+            "first and last layer, mean",
+            EncoderChoice {
+                pooling: Some(PoolingName::FirstLast),
+                ..EncoderChoice::default()
+            },
+        ),
         ("prompt, mask", prompted),
     ] {
         match SentenceEmbedder::open(&folder, &choice, &device) {
             Ok(embedder) => {
                 let encode = |texts: &[&str]| {
                     let progress = measuring(name.into(), texts.len(), stop);
-                    let (vectors, _) = embedder.encode::<anyhow::Error>(texts, &Encoding::default(), progress)?;
+                    let (vectors, _) =
+                        embedder.encode::<anyhow::Error>(texts, &Encoding::default(), progress)?;
                     anyhow::Ok(vectors)
                 };
                 let score = score_sts(&tasks, encode)?;
@@ -95,7 +103,12 @@ pub(super) fn run(args: &PromptAnalyseArgs, line: &str, stop: &AtomicBool) -> Re
     let influence = influence.unwrap_or(Influence::of(&[], &[], &[]));
     let page = AnalysisReport {
         title: "What spoils static token embeddings".into(),
-        subtitle: format!("{}, {} sentences of {}", args.model_dir.name(), corpus.len(), args.input.display()),
+        subtitle: format!(
+            "{}, {} sentences of {}",
+            args.model_dir.name(),
+            corpus.len(),
+            args.input.display()
+        ),
         warnings,
         tables: tables(&rows, &influence, &args.tasks),
         clouds_title: "Static token embeddings".into(),
@@ -108,10 +121,15 @@ pub(super) fn run(args: &PromptAnalyseArgs, line: &str, stop: &AtomicBool) -> Re
         eprintln!("warning: {warning}");
     }
     if args.json {
-        let rows = rows.iter().map(|(name, spearman, cosine)| json!({"vectors": name, "spearman": spearman, "mean_cosine": cosine}));
+        let rows = rows.iter().map(
+            |(name, spearman, cosine)| json!({"vectors": name, "spearman": spearman, "mean_cosine": cosine}),
+        );
         let influence = json!({"frequent": influence.frequent, "subwords": influence.subwords,
             "upper_case": influence.upper_case, "punctuation": influence.punctuation});
-        println!("{}", json!({"rows": rows.collect::<Vec<_>>(), "influence": influence}));
+        println!(
+            "{}",
+            json!({"rows": rows.collect::<Vec<_>>(), "influence": influence})
+        );
     } else {
         for table in &page.tables {
             let head = table.columns.iter().map(|(name, _)| name.clone()).collect();
@@ -135,8 +153,14 @@ fn influence_of(
 ) -> Result<Influence> {
     let places: HashMap<&str, usize> = texts.iter().copied().zip(0..).collect();
     let shares = fixed.shares(texts)?;
-    let pairs: Vec<_> = tasks.iter().flat_map(|(_, subsets)| subsets).flat_map(|subset| &subset.pairs).collect();
-    let ends = pairs.iter().map(|pair| [places[pair.first.as_str()], places[pair.second.as_str()]]);
+    let pairs: Vec<_> = tasks
+        .iter()
+        .flat_map(|(_, subsets)| subsets)
+        .flat_map(|subset| &subset.pairs)
+        .collect();
+    let ends = pairs
+        .iter()
+        .map(|pair| [places[pair.first.as_str()], places[pair.second.as_str()]]);
     let ends: Vec<[usize; 2]> = ends.collect();
     let cosines: Vec<f64> = ends.iter().map(|[a, b]| vectors.cosine(*a, *b)).collect();
     let scores: Vec<f64> = pairs.iter().map(|pair| pair.score).collect();
@@ -147,13 +171,18 @@ fn influence_of(
 fn tables(rows: &[(String, f64, f64)], influence: &Influence, tasks: &[StsTask]) -> Vec<Table> {
     let tasks: Vec<String> = tasks.iter().map(ToString::to_string).collect();
     let figures = Table {
-        caption: format!("Sentence vectors: Spearman x 100 on {}, and mean cosine x 100 of two sentences", tasks.join(", ")),
+        caption: format!(
+            "Sentence vectors: Spearman x 100 on {}, and mean cosine x 100 of two sentences",
+            tasks.join(", ")
+        ),
         columns: [("vectors", false), ("Spearman", true), ("mean cosine", true)]
             .map(|(name, number)| (name.to_string(), number))
             .to_vec(),
         rows: rows
             .iter()
-            .map(|(name, spearman, cosine)| vec![name.clone(), format!("{spearman:.2}"), format!("{cosine:.2}")])
+            .map(|(name, spearman, cosine)| {
+                vec![name.clone(), format!("{spearman:.2}"), format!("{cosine:.2}")]
+            })
             .collect(),
     };
     let shares = [
@@ -162,14 +191,27 @@ fn tables(rows: &[(String, f64, f64)], influence: &Influence, tasks: &[StsTask])
         ("upper case", influence.upper_case),
         ("punctuation", influence.punctuation),
     ];
-    let shown = |value: f64| if value.is_finite() { format!("{value:.3}") } else { "none there".into() };
+    let shown = |value: f64| {
+        if value.is_finite() {
+            format!("{value:.3}")
+        } else {
+            "none there".into()
+        }
+    };
     let influence = Table {
-        caption: "How the error on a pair goes with its share of tokens of a kind: Spearman's correlation".into(),
+        caption: "How the error on a pair goes with its share of tokens of a kind: Spearman's correlation"
+            .into(),
         columns: vec![("share of".into(), false), ("correlation".into(), true)],
-        rows: shares.iter().map(|(name, value)| vec![(*name).to_string(), shown(*value)]).collect(),
+        rows: shares
+            .iter()
+            .map(|(name, value)| vec![(*name).to_string(), shown(*value)])
+            .collect(),
     };
     vec![figures, influence]
 }
+
+/// A group's name, and whether a token of this rank and kind belongs to it.
+type Group<'a> = (&'a str, &'a dyn Fn(usize, TokenKind) -> bool);
 
 fn clouds(fixed: &StaticVectors<'_>, kinds: &TokenKinds, encoded: &[Encoded], points: usize) -> Vec<Cloud> {
     let special: std::collections::HashSet<u32> = encoded
@@ -185,36 +227,56 @@ fn clouds(fixed: &StaticVectors<'_>, kinds: &TokenKinds, encoded: &[Encoded], po
     let Some(width) = shown.first().map(|id| fixed.row(*id).len()) else {
         return Vec::new();
     };
-    let values: Vec<f32> = shown.iter().flat_map(|id| fixed.row(*id).iter().copied()).collect();
+    let values: Vec<f32> = shown
+        .iter()
+        .flat_map(|id| fixed.row(*id).iter().copied())
+        .collect();
     let (places, share) = principal_plane(&values, width);
     let x_name = format!("two principal components, {:.0} % of the variance", 100.0 * share);
-    let grouped = |title: &str, groups: &[(&str, &dyn Fn(usize, TokenKind) -> bool)]| Cloud {
+    let grouped = |title: &str, groups: &[Group<'_>]| Cloud {
         title: title.into(),
         x_name: x_name.clone(),
         groups: groups
             .iter()
             .map(|(name, belongs)| {
-                let members = shown.iter().enumerate().filter(|(rank, id)| belongs(*rank, kinds.of(**id)));
-                ((*name).to_string(), members.map(|(rank, _)| places[rank]).collect())
+                let members = shown
+                    .iter()
+                    .enumerate()
+                    .filter(|(rank, id)| belongs(*rank, kinds.of(**id)));
+                (
+                    (*name).to_string(),
+                    members.map(|(rank, _)| places[rank]).collect(),
+                )
             })
             .collect(),
     };
     let third = shown.len().div_ceil(3);
     vec![
-        grouped("By frequency", &[
-            ("rarest third", &|rank, _| rank >= 2 * third),
-            ("middle third", &|rank, _| (third..2 * third).contains(&rank)),
-            ("most frequent third", &|rank, _| rank < third),
-        ]),
-        grouped("By subword", &[
-            ("begins a word", &|_, kind| !kind.is_subword),
-            ("continues a word", &|_, kind| kind.is_subword),
-        ]),
-        grouped("By case and punctuation", &[
-            ("lower case", &|_, kind| !kind.has_upper_case && !kind.is_punctuation),
-            ("upper case", &|_, kind| kind.has_upper_case),
-            ("punctuation", &|_, kind| kind.is_punctuation),
-        ]),
+        grouped(
+            "By frequency",
+            &[
+                ("rarest third", &|rank, _| rank >= 2 * third),
+                ("middle third", &|rank, _| (third..2 * third).contains(&rank)),
+                ("most frequent third", &|rank, _| rank < third),
+            ],
+        ),
+        grouped(
+            "By subword",
+            &[
+                ("begins a word", &|_, kind| !kind.is_subword),
+                ("continues a word", &|_, kind| kind.is_subword),
+            ],
+        ),
+        grouped(
+            "By case and punctuation",
+            &[
+                ("lower case", &|_, kind| {
+                    !kind.has_upper_case && !kind.is_punctuation
+                }),
+                ("upper case", &|_, kind| kind.has_upper_case),
+                ("punctuation", &|_, kind| kind.is_punctuation),
+            ],
+        ),
     ]
 }
 

@@ -47,24 +47,36 @@ pub(super) fn run(args: &PromptSearchArgs, stop: &AtomicBool) -> Result<()> {
             anyhow::Ok(vectors)
         })?;
         // At once, so that a search which is stopped has told what it found.
-        eprintln!("{}/{}  {:6.2}  {template}", number + 1, templates.len(), summary.average);
+        eprintln!(
+            "{}/{}  {:6.2}  {template}",
+            number + 1,
+            templates.len(),
+            summary.average
+        );
         ranking.push((summary.average, template));
     }
     ranking.sort_by(|(a, _), (b, _)| b.total_cmp(a));
     if args.json {
-        let ranking = ranking.iter().map(|(figure, template)| json!({"template": template, "spearman": figure}));
+        let ranking = ranking
+            .iter()
+            .map(|(figure, template)| json!({"template": template, "spearman": figure}));
         println!("{}", Value::from(ranking.collect::<Vec<_>>()));
         return Ok(());
     }
     let head = ["Spearman", "template"].map(String::from);
-    let rows = ranking.iter().map(|(figure, template)| vec![format!("{figure:.2}"), template.to_string()]);
+    let rows = ranking
+        .iter()
+        .map(|(figure, template)| vec![format!("{figure:.2}"), template.to_string()]);
     let mut shown = show::table(head.to_vec(), rows.collect());
     if let Some(column) = shown.column_mut(1) {
         column.set_cell_alignment(comfy_table::CellAlignment::Left);
     }
     println!("{shown}");
     let tasks: Vec<String> = args.tasks.iter().map(ToString::to_string).collect();
-    println!("Spearman x 100 of the cosine with people's scores, {}.", tasks.join(", "));
+    println!(
+        "Spearman x 100 of the cosine with people's scores, {}.",
+        tasks.join(", ")
+    );
     Ok(())
 }
 

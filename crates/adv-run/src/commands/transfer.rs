@@ -1,8 +1,8 @@
 //! `adv transfer`: sentence vectors measured by linear classifiers.
 
 use super::show;
-use crate::sentences::{Sentencer, TransferArgs};
 use crate::progress::fits;
+use crate::sentences::{Sentencer, TransferArgs};
 use crate::usage::{Stopped, UsageError};
 use adv_contrast::evaluation::{TransferError, TransferProtocol, TransferScore, score_transfer};
 use adv_contrast::sentence::Encoding;

@@ -1,15 +1,15 @@
 //! What vectors are learnt from, and what they are measured by.
 
 use crate::hub;
+use crate::sentences::SentenceEmbedder;
 use crate::spec::ContrastSpec;
 use crate::usage::UsageError;
-use crate::sentences::SentenceEmbedder;
 use adv_contrast::sentence::SentenceError;
-use adv_prompt::PromptError;
 use adv_data::text::{
     Answer, Columns, Problem, StsPair, StsSubset, StsTask, read_columns, read_sentences, read_table,
 };
 use adv_models::text::{Encoded, Overlong};
+use adv_prompt::PromptError;
 use anyhow::{Context, Result};
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -10,8 +10,10 @@ use crate::optim::optimiser_sparing;
 use crate::progress::measuring;
 use crate::result::{LedgerResult, RunResult};
 use crate::run::{Outcome, learn, write_result};
-use crate::spec::{ContrastSpec, DuplicatesName, HeadName, KeepName, MasksName, PlaceName, PromptSpec, SpecialName};
 use crate::sentences::{EncoderChoice, SentenceEmbedder, SentenceModel};
+use crate::spec::{
+    ContrastSpec, DuplicatesName, HeadName, KeepName, MasksName, PlaceName, PromptSpec, SpecialName,
+};
 use crate::streams::{Purpose, derived_seed};
 use crate::trainer::{Ended, Files, History, LoopPlan, TrainState, read_checkpoint};
 use crate::usage::{Stopped, UsageError};

@@ -1,10 +1,10 @@
 //! Sentences, pairs or triplets to be learnt from.
 
 use super::data::{Examples, Picked, Tasks};
+use crate::sentences::{SentenceEmbedder, SentenceModel};
 use crate::streams::{Purpose, stream};
 use crate::trainer::{Files, Kept, Sample, Task, Validation};
 use adv_contrast::evaluation::{StsSummary, score_sts};
-use crate::sentences::{SentenceEmbedder, SentenceModel};
 use adv_contrast::sentence::{Encoder, Encoding, Vectors};
 use adv_contrast::{Contrastive, SentenceBatch, duplicates};
 use adv_core::{Ledger, Noise, Phase};
@@ -50,7 +50,9 @@ pub(super) fn score(
             ..Encoding::default()
         };
         let passes = texts.len().div_ceil(BATCH) as u64;
-        let (vectors, _) = ledger.forwards(passes, || embedder.encode::<anyhow::Error>(texts, &encoding, progress))?;
+        let (vectors, _) = ledger.forwards(passes, || {
+            embedder.encode::<anyhow::Error>(texts, &encoding, progress)
+        })?;
         kept = Some((texts.iter().map(ToString::to_string).collect(), vectors.clone()));
         anyhow::Ok(vectors)
     })?;

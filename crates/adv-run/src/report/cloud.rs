@@ -13,7 +13,11 @@ const DOT: f64 = 1.6;
 /// The cloud's picture and its legend as one `<figure>`.
 pub(super) fn figure(cloud: &Cloud) -> Result<String, ReportError> {
     let range = |axis: usize| {
-        let values = cloud.groups.iter().flat_map(|(_, points)| points).map(|point| point[axis]);
+        let values = cloud
+            .groups
+            .iter()
+            .flat_map(|(_, points)| points)
+            .map(|point| point[axis]);
         let finite = values.filter(|value| value.is_finite());
         let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
             (low.min(value), high.max(value))
@@ -38,7 +42,9 @@ pub(super) fn figure(cloud: &Cloud) -> Result<String, ReportError> {
     let svg = draw(layout, (&x, &cloud.x_name), &y, &alt, |_, plot| {
         for (number, (_, points)) in cloud.groups.iter().enumerate() {
             let ink = Ink::Series(number).colour().filled();
-            let finite = points.iter().filter(|point| point.iter().all(|value| value.is_finite()));
+            let finite = points
+                .iter()
+                .filter(|point| point.iter().all(|value| value.is_finite()));
             let dots = finite.map(|point| Circle::new((point[0], point[1]), fine(DOT), ink));
             plot.draw_series(dots).map_err(text)?;
         }

@@ -49,7 +49,9 @@ impl Sentencer {
             ..encoding
         };
         let progress = measuring("encoding".into(), texts.len(), stop);
-        let (vectors, overlong) = self.embedder.encode::<anyhow::Error>(texts, &encoding, progress)?;
+        let (vectors, overlong) = self
+            .embedder
+            .encode::<anyhow::Error>(texts, &encoding, progress)?;
         if overlong.cut > 0 {
             eprintln!(
                 "warning: {} of {} sentences were too long and were cut: see --max-length",

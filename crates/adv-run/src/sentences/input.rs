@@ -37,7 +37,10 @@ fn standard_input() -> Result<Vec<u8>> {
 }
 
 /// Similarity tasks with their pairs, from a folder of data sets or from the usual one.
-pub(crate) fn sts_tasks(data_dir: Option<&Path>, tasks: &[StsTask]) -> Result<Vec<(StsTask, Vec<StsSubset>)>> {
+pub(crate) fn sts_tasks(
+    data_dir: Option<&Path>,
+    tasks: &[StsTask],
+) -> Result<Vec<(StsTask, Vec<StsSubset>)>> {
     let root = data_dir.map(Path::to_path_buf);
     let root = root.or_else(|| std::env::var_os("ADV_DATA_DIR").map(PathBuf::from));
     let Some(root) = root else {

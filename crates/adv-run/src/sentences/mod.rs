@@ -11,5 +11,5 @@ pub use args::{EncodeArgs, EncoderArgs, SearchArgs, SimilarityArgs, StsArgs, Tra
 pub(crate) use encoder::Sentencer;
 pub(crate) use input::{sts_tasks, texts};
 pub use model::{EncoderChoice, PromptChoice, SentenceEmbedder, SentenceModel};
-pub use prompt_args::{PromptAnalyseArgs, PromptCommand, PromptSearchArgs};
 pub(crate) use output::{Output, print_lines};
+pub use prompt_args::{PromptAnalyseArgs, PromptCommand, PromptSearchArgs};

@@ -6,9 +6,7 @@ use adv_contrast::sentence::{
 };
 use adv_models::MaskPolicy;
 use adv_models::text::{Encoded, Overlong, Place, SpecialTokens, TextModel, Tokens};
-use adv_prompt::{
-    PromptEmbedder, PromptEncoder, PromptError, PromptSettings, Reading, SoftPrompt, Template,
-};
+use adv_prompt::{PromptEmbedder, PromptEncoder, PromptError, PromptSettings, Reading, SoftPrompt, Template};
 use anyhow::Result;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -265,9 +263,7 @@ impl SentenceEmbedder {
     pub fn bare<'a>(&self, first: bool, tokens: &'a Encoded) -> &'a [u32] {
         match self {
             Self::Plain(_) => &tokens.ids,
-            Self::Prompted(embedder) => {
-                embedder.encoder().templates()[self.template(first)].sentence(tokens)
-            }
+            Self::Prompted(embedder) => embedder.encoder().templates()[self.template(first)].sentence(tokens),
         }
     }
 

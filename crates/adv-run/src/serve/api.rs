@@ -4,16 +4,16 @@ use super::args::ServeArgs;
 use super::batcher::{Answer, Batcher};
 use super::metrics::Metrics;
 use super::refusal::Refusal;
+use axum::Json;
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, Path, Request, State};
-use axum::http::{StatusCode, header};
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::header;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::Json;
 use base64::Engine;
+use http_body_util::BodyExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -46,7 +46,10 @@ struct Wanted {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(untagged, expecting = "`input` must be a text or a list of texts; lists of token ids are not taken")]
+#[serde(
+    untagged,
+    expecting = "`input` must be a text or a list of texts; lists of token ids are not taken"
+)]
 enum Input {
     One(String),
     Many(Vec<String>),
@@ -67,7 +70,10 @@ impl App {
         Self(Arc::new(Shared {
             batcher,
             metrics,
-            model: args.model_name.clone().unwrap_or_else(|| args.encoder.model_dir.name()),
+            model: args
+                .model_name
+                .clone()
+                .unwrap_or_else(|| args.encoder.model_dir.name()),
             key: args.api_key.clone().filter(|key| !key.is_empty()),
             max_inputs: args.max_inputs as usize,
             max_body: args.max_body_mib as usize * 1024 * 1024,
@@ -95,7 +101,6 @@ impl App {
             .route("/health", get(|| async { Json(json!({"status": "ok"})) }))
             .merge(guarded)
             .fallback(|| async { Refusal::Page })
-            .layer(DefaultBodyLimit::max(self.0.max_body))
             .layer(from_fn_with_state(self.clone(), timed))
             .with_state(self.clone())
     }
@@ -108,7 +113,9 @@ async fn timed(State(App(shared)): State<App>, request: Request, next: Next) -> 
     let answered = tokio::time::timeout(shared.timeout, next.run(request)).await;
     let response = answered.unwrap_or_else(|_| Refusal::Late.into_response());
     if counted {
-        shared.metrics.answered(response.status().as_u16(), begin.elapsed().as_secs_f64());
+        shared
+            .metrics
+            .answered(response.status().as_u16(), begin.elapsed().as_secs_f64());
     }
     response
 }
@@ -127,25 +134,50 @@ async fn keyed(State(App(shared)): State<App>, request: Request, next: Next) -> 
 
 /// In a time that does not tell how much of the key is right.
 fn is_same(given: &str, key: &str) -> bool {
-    let differs = given.bytes().zip(key.bytes()).fold(0, |differs, (a, b)| differs | (a ^ b));
+    let differs = given
+        .bytes()
+        .zip(key.bytes())
+        .fold(0, |differs, (a, b)| differs | (a ^ b));
     given.len() == key.len() && differs == 0
 }
 
-async fn embeddings(
-    State(App(shared)): State<App>,
-    body: Result<Bytes, BytesRejection>,
-) -> Result<Response, Refusal> {
-    let body = body.map_err(|error| match error.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Refusal::TooLarge(format!(
+/// How many times the limit is read, and thrown away, of a request that is too large: a client that still sends hears no answer.
+const DRAINED: usize = 16;
+
+/// The body of a request.
+async fn whole(mut body: Body, limit: usize) -> Result<Vec<u8>, Refusal> {
+    let mut taken = Vec::new();
+    let mut seen = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Refusal::Bad(None, format!("the request broke off: {error}")))?;
+        let Ok(data) = frame.into_data() else { continue };
+        seen += data.len();
+        match seen <= limit {
+            true => taken.extend_from_slice(&data),
+            false => taken = Vec::new(),
+        }
+        if seen > DRAINED * limit {
+            break;
+        }
+    }
+    match seen <= limit {
+        true => Ok(taken),
+        false => Err(Refusal::TooLarge(format!(
             "the request is larger than {} MiB: send fewer sentences at a time, or see --max-body-mib",
-            shared.max_body / 1024 / 1024
-        )),
-        _ => Refusal::Bad(None, error.body_text()),
-    })?;
+            limit / 1024 / 1024
+        ))),
+    }
+}
+
+async fn embeddings(State(App(shared)): State<App>, body: Body) -> Result<Response, Refusal> {
+    let body = whole(body, shared.max_body).await?;
     let wanted: Wanted =
         serde_json::from_slice(&body).map_err(|error| Refusal::Bad(None, format!("the request: {error}")))?;
     if let Some(asked) = wanted.model.filter(|asked| *asked != shared.model) {
-        return Err(Refusal::Model(format!("the model `{asked}` is not served here: `{}` is", shared.model)));
+        return Err(Refusal::Model(format!(
+            "the model `{asked}` is not served here: `{}` is",
+            shared.model
+        )));
     }
     let texts = match wanted.input {
         Input::One(text) => vec![text],
@@ -201,7 +233,10 @@ async fn models(State(App(shared)): State<App>) -> Json<Value> {
 async fn one_model(State(App(shared)): State<App>, Path(name): Path<String>) -> Result<Json<Value>, Refusal> {
     match name == shared.model {
         true => Ok(Json(card(&name))),
-        false => Err(Refusal::Model(format!("the model `{name}` is not served here: `{}` is", shared.model))),
+        false => Err(Refusal::Model(format!(
+            "the model `{name}` is not served here: `{}` is",
+            shared.model
+        ))),
     }
 }
 
@@ -217,7 +252,9 @@ mod tests {
     #[test]
     fn requests_are_read_or_refused() {
         let read = |text: &str| serde_json::from_str::<Wanted>(text);
-        let one = read("{\"input\": \"a\", \"model\": \"m\", \"encoding_format\": \"base64\", \"user\": \"u\"}").unwrap();
+        let one =
+            read("{\"input\": \"a\", \"model\": \"m\", \"encoding_format\": \"base64\", \"user\": \"u\"}")
+                .unwrap();
         assert!(matches!(one.input, Input::One(text) if text == "a"));
         assert_eq!((one.encoding_format, one.dimensions), (Format::Base64, None));
         let many = read("{\"input\": [\"a\", \"b\"], \"dimensions\": 2}").unwrap();
@@ -236,7 +273,12 @@ mod tests {
 
     #[test]
     fn keys_are_compared_whole() {
-        for (given, key, same) in [("abc", "abc", true), ("abd", "abc", false), ("ab", "abc", false), ("", "a", false)] {
+        for (given, key, same) in [
+            ("abc", "abc", true),
+            ("abd", "abc", false),
+            ("ab", "abc", false),
+            ("", "a", false),
+        ] {
             assert_eq!(is_same(given, key), same, "{given} {key}");
         }
     }

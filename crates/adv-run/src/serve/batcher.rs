@@ -98,8 +98,12 @@ impl Batcher {
             _place: place,
         };
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        jobs.ok_or(Refusal::Ending)?.send(job).map_err(|_| Refusal::Ending)?;
-        answer.await.map_err(|_| Refusal::Ours("the encoder failed; the server's log says why".into()))?
+        jobs.ok_or(Refusal::Ending)?
+            .send(job)
+            .map_err(|_| Refusal::Ending)?;
+        answer
+            .await
+            .map_err(|_| Refusal::Ours("the encoder failed; the server's log says why".into()))?
     }
 
     fn place(&self, count: usize) -> Result<Place, Refusal> {
@@ -148,7 +152,10 @@ impl Worker {
         let end = Instant::now() + self.limits.wait;
         let mut count = jobs[0].texts.len();
         while count < self.limits.batch {
-            match self.inbox.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            match self
+                .inbox
+                .recv_timeout(end.saturating_duration_since(Instant::now()))
+            {
                 Ok(job) => {
                     count += job.texts.len();
                     jobs.push(job);
@@ -159,7 +166,11 @@ impl Worker {
     }
 
     fn answer(&self, jobs: Vec<Job>) {
-        let all: Vec<&str> = jobs.iter().flat_map(|job| &job.texts).map(String::as_str).collect();
+        let all: Vec<&str> = jobs
+            .iter()
+            .flat_map(|job| &job.texts)
+            .map(String::as_str)
+            .collect();
         self.metrics.together.observe(all.len() as f64);
         match self.encode(&all) {
             Ok((vectors, tokens)) => {
@@ -169,19 +180,18 @@ impl Worker {
                     let count = job.texts.len();
                     let (own, others) = rest.split_at(count);
                     rest = others;
-                    let tokens = tokens[at..at + count].iter().fold(0, |sum, count| sum + count);
+                    let tokens = tokens[at..at + count].iter().sum();
                     at += count;
                     // A client that has gone is no error.
-                    let _ = job.reply.send(Ok(Answer {
-                        vectors: own,
-                        tokens,
-                    }));
+                    let _ = job.reply.send(Ok(Answer { vectors: own, tokens }));
                 }
             }
             // One bad sentence must not spoil the requests of others.
             Err(_) if jobs.len() > 1 => jobs.into_iter().for_each(|job| self.answer(vec![job])),
             Err(error) => jobs.into_iter().for_each(|job| {
-                let _ = job.reply.send(Err(Refusal::Bad(Some("input"), format!("{error:#}"))));
+                let _ = job
+                    .reply
+                    .send(Err(Refusal::Bad(Some("input"), format!("{error:#}"))));
             }),
         }
     }
@@ -192,9 +202,12 @@ impl Worker {
             batch: self.limits.batch,
             ..Encoding::default()
         };
-        let (vectors, overlong) = self.embedder.encode::<anyhow::Error>(texts, &encoding, |_| Ok(()))?;
+        let (vectors, overlong) = self
+            .embedder
+            .encode::<anyhow::Error>(texts, &encoding, |_| Ok(()))?;
         self.metrics.texts.inc_by(texts.len() as u64);
-        self.metrics.tokens.inc_by(tokens.iter().fold(0, |sum, count| sum + *count as u64));
+        let total: usize = tokens.iter().sum();
+        self.metrics.tokens.inc_by(total as u64);
         self.metrics.cut.inc_by(overlong.cut as u64);
         Ok((vectors, tokens))
     }

@@ -32,15 +32,44 @@ impl Default for Metrics {
         let mut registry = Registry::with_prefix("adv");
         let requests = Family::<Vec<(String, String)>, Counter>::default();
         let seconds = Histogram::new(exponential_buckets(0.001, 2.0, 16));
-        let (texts, tokens, cut, waiting) = (Counter::default(), Counter::default(), Counter::default(), Gauge::default());
+        let (texts, tokens, cut, waiting) = (
+            Counter::default(),
+            Counter::default(),
+            Counter::default(),
+            Gauge::default(),
+        );
         let together = Histogram::new(exponential_buckets(1.0, 2.0, 12));
-        registry.register("embedding_requests", "Requests for vectors by status", requests.clone());
-        registry.register("embedding_seconds", "Seconds from a request's arrival to its answer", seconds.clone());
+        registry.register(
+            "embedding_requests",
+            "Requests for vectors by status",
+            requests.clone(),
+        );
+        registry.register(
+            "embedding_seconds",
+            "Seconds from a request's arrival to its answer",
+            seconds.clone(),
+        );
         registry.register("embedding_texts", "Sentences that became vectors", texts.clone());
-        registry.register("embedding_tokens", "Tokens of these, those of templates included", tokens.clone());
-        registry.register("embedding_cut_texts", "Sentences that were too long and were cut", cut.clone());
-        registry.register("embedding_waiting_texts", "Sentences that wait or are at work", waiting.clone());
-        registry.register("embedding_batch_texts", "Sentences that were encoded together", together.clone());
+        registry.register(
+            "embedding_tokens",
+            "Tokens of these, those of templates included",
+            tokens.clone(),
+        );
+        registry.register(
+            "embedding_cut_texts",
+            "Sentences that were too long and were cut",
+            cut.clone(),
+        );
+        registry.register(
+            "embedding_waiting_texts",
+            "Sentences that wait or are at work",
+            waiting.clone(),
+        );
+        registry.register(
+            "embedding_batch_texts",
+            "Sentences that were encoded together",
+            together.clone(),
+        );
         Self {
             registry,
             requests,

@@ -70,7 +70,10 @@ pub(crate) fn serve(args: &ServeArgs, embedder: SentenceEmbedder, stop: &AtomicB
         let _ = worker.join();
         eprintln!("stopped; all requests were answered");
     } else {
-        eprintln!("stopped; some requests were not answered within {} s", args.drain_seconds);
+        eprintln!(
+            "stopped; some requests were not answered within {} s",
+            args.drain_seconds
+        );
     }
     Ok(())
 }

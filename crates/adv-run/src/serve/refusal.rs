@@ -60,20 +60,31 @@ impl IntoResponse for Refusal {
             ),
             Refusal::Model(message) => (message, Some("model"), Some("model_not_found")),
             Refusal::Page => (
-                "there is no such page: ask for POST /v1/embeddings, GET /v1/models, /health or /metrics".into(),
+                "there is no such page: ask for POST /v1/embeddings, GET /v1/models, /health or /metrics"
+                    .into(),
                 None,
                 None,
             ),
             Refusal::TooLarge(message) => (message, None, None),
-            Refusal::Busy => ("too many sentences wait: try again later".into(), None, Some("rate_limit_exceeded")),
+            Refusal::Busy => (
+                "too many sentences wait: try again later".into(),
+                None,
+                Some("rate_limit_exceeded"),
+            ),
             Refusal::Ending => ("the server is about to end: ask another one".into(), None, None),
-            Refusal::Late => ("the request took too long: send fewer sentences, or see --timeout-seconds".into(), None, None),
+            Refusal::Late => (
+                "the request took too long: send fewer sentences, or see --timeout-seconds".into(),
+                None,
+                None,
+            ),
             Refusal::Ours(message) => (message, None, None),
         };
         let body = json!({"error": {"message": message, "type": kind, "param": part, "code": code}});
         let mut response = (status, Json(body)).into_response();
         if retries {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
     }

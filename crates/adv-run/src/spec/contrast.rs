@@ -5,14 +5,12 @@ use super::method::{Embedded, MethodSpec};
 use super::method_name::MethodName;
 use super::names::{KeepName, MasksName, OptimiserName, PlaceName, ScheduleName, SpecialName};
 use super::place::{FilePlace, ModelPlace};
-use super::prompt_settings::{DenoisingName, PromptFlags};
+use super::prompt_spec::PromptSpec;
 use super::settings::Settings;
 use super::source::sentence_column;
 use super::training::{OptimSpec, Training, TrainingDefaults, first_broken};
 use crate::usage::UsageError;
-use crate::sentences::PromptChoice;
 use adv_data::text::SentenceColumn;
-use adv_prompt::{LikelyTokens, Reading, Representation, Template};
 use std::path::PathBuf;
 
 /// A run that learns vectors of sentences, with nothing left open. Built by [`ContrastSpec::resolve`] only.
@@ -50,60 +48,6 @@ pub struct ContrastSpec {
     pub duplicates: DuplicatesName,
     /// Which weights are measured and saved as the result.
     pub keep: KeepName,
-}
-
-/// Templates, and what is trained of them.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PromptSpec {
-    /// The templates and how they are read.
-    pub choice: PromptChoice,
-    /// The same as they were given, defaults filled in.
-    pub flags: PromptFlags,
-}
-
-impl PromptSpec {
-    fn of(flags: &PromptFlags, pairs: bool) -> Self {
-        let soft = flags.soft_prompt.unwrap_or(false);
-        let usual = || match soft {
-            true => vec![Template::second()],
-            false => vec![Template::first(), Template::second()],
-        };
-        let templates = flags.templates.clone().unwrap_or_else(usual);
-        let denoising = flags.denoising.unwrap_or(match pairs {
-            true => DenoisingName::Always,
-            false => DenoisingName::Training,
-        });
-        let guesser = flags.guesser.unwrap_or_default();
-        let bias_positions = flags.bias_positions.unwrap_or_default();
-        let likely = flags.likely_tokens.map(|k| LikelyTokens {
-            k,
-            guesser: guesser.into(),
-        });
-        Self {
-            choice: PromptChoice {
-                templates: templates.clone(),
-                averaged: false,
-                reading: Reading {
-                    representation: likely.map_or(Representation::Hidden, Representation::Likely),
-                    denoising: denoising.into(),
-                    bias_positions: bias_positions.into(),
-                },
-            },
-            flags: PromptFlags {
-                templates: Some(templates),
-                denoising: Some(denoising),
-                likely_tokens: flags.likely_tokens,
-                guesser: likely.is_some().then_some(guesser),
-                soft_prompt: soft.then_some(true),
-                bias_positions: Some(bias_positions),
-            },
-        }
-    }
-
-    /// Whether vectors are trained in place of the template's words, and nothing else of the model.
-    pub fn is_soft(&self) -> bool {
-        self.flags.soft_prompt == Some(true)
-    }
 }
 
 /// Sentences, pairs or triplets.
@@ -272,19 +216,27 @@ impl ContrastSpec {
                 "--pooling: with a prompt the vector is that of the mask: leave one of the two out",
             ),
             (
-                self.prompt.as_ref().is_none_or(|prompt| (1..=2).contains(&prompt.choice.templates.len())),
+                self.prompt
+                    .as_ref()
+                    .is_none_or(|prompt| (1..=2).contains(&prompt.choice.templates.len())),
                 "--prompt: give one template, or two, for the first and for the second view",
             ),
             (
-                self.prompt.as_ref().is_none_or(|prompt| !prompt.is_soft() || prompt.choice.templates.len() == 1),
+                self.prompt
+                    .as_ref()
+                    .is_none_or(|prompt| !prompt.is_soft() || prompt.choice.templates.len() == 1),
                 "--soft-prompt: a single template is trained at a time",
             ),
             (
-                self.prompt.as_ref().is_none_or(|prompt| !prompt.is_soft() || self.place == PlaceName::Words),
+                self.prompt
+                    .as_ref()
+                    .is_none_or(|prompt| !prompt.is_soft() || self.place == PlaceName::Words),
                 "--soft-prompt: its vectors stand in place of words: perturb --place words",
             ),
             (
-                self.prompt.as_ref().is_none_or(|prompt| prompt.flags.likely_tokens != Some(0)),
+                self.prompt
+                    .as_ref()
+                    .is_none_or(|prompt| prompt.flags.likely_tokens != Some(0)),
                 "--likely-tokens must be at least 1",
             ),
             (
@@ -310,7 +262,11 @@ impl ContrastSpec {
             special_tokens: uses.perturbs.then_some(self.special),
             masks: Some(self.masks),
             keep: Some(self.keep),
-            prompt: self.prompt.as_ref().map(|prompt| prompt.flags.clone()).unwrap_or_default(),
+            prompt: self
+                .prompt
+                .as_ref()
+                .map(|prompt| prompt.flags.clone())
+                .unwrap_or_default(),
             contrast: ContrastSettings {
                 pooling: self.pooling,
                 head: Some(self.head),

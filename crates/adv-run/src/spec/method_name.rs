@@ -183,7 +183,8 @@ impl MethodName {
     pub fn allows(self, norm: NormName, pixels: bool) -> bool {
         use MethodName::*;
         match self {
-            Standard | Mlm | Lm | Pgd | FreeLb | FreeLbPlusPlus | Smart | R3f | Scal | SimCse | Uscal | PromptBert => true,
+            Standard | Mlm | Lm | Pgd | FreeLb | FreeLbPlusPlus | Smart | R3f | Scal | SimCse | Uscal
+            | PromptBert => true,
             Random | Fgm | Vat => norm == NormName::L2,
             Fgsm | FgsmRs | NFgsm => norm == NormName::Linf,
             FreeAt | Yopo => !pixels || norm == NormName::Linf,

@@ -9,13 +9,14 @@ mod names;
 mod network;
 mod place;
 mod prompt_settings;
+mod prompt_spec;
 mod refusals;
 mod settings;
 mod source;
 mod text;
 mod training;
 
-pub use contrast::{ContrastSpec, PairSource, PromptSpec};
+pub use contrast::{ContrastSpec, PairSource};
 pub use contrast_settings::{
     ContrastNumbers, ContrastSettings, DuplicatesName, FormName, HeadName, NegativesName, PoolingName,
     ViewMaskName,
@@ -30,6 +31,7 @@ pub use names::{
 pub use network::TextNetwork;
 pub use place::{FilePlace, ModelPlace, Place};
 pub use prompt_settings::{BiasPositionsName, DenoisingName, GuesserName, PromptFlags};
+pub use prompt_spec::PromptSpec;
 pub use settings::{Settings, number};
 pub use source::TextSource;
 pub(crate) use source::sentence_column;

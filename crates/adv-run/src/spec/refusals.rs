@@ -138,7 +138,11 @@ impl Settings {
         let unread = flags
             .into_iter()
             .filter_map(|(unread, flag)| unread.then_some(flag));
-        let tables = self.contrast.without_part(method).into_iter().chain(self.prompt.without_part(method));
+        let tables = self
+            .contrast
+            .without_part(method)
+            .into_iter()
+            .chain(self.prompt.without_part(method));
         unread.chain(tables).collect()
     }
 }
