@@ -247,6 +247,18 @@ fn answers_have_the_forms_that_clients_ask_for() {
     let (_, short) = server.post(&json!({"input": "a dog", "dimensions": 5}));
     assert!(far(&numbers(&short["data"][0]["embedding"]), &vector[..5]) < 1e-6);
 
+    // Of a folder that asks for it, a cut vector has length 1, too.
+    let unit = Server::start(
+        &root,
+        &format!("--model-dir {}", models.join("all-MiniLM-L6-v2").display()),
+    );
+    let (_, cut) = unit.post(&json!({"input": "a dog", "dimensions": 7}));
+    let squares: f32 = numbers(&cut["data"][0]["embedding"])
+        .iter()
+        .map(|value| value * value)
+        .sum();
+    assert!((squares - 1.0).abs() < 1e-5, "{cut}");
+
     for (body, status, part) in [
         (json!({"input": []}), 400, "no text"),
         (json!({}), 400, "input"),

@@ -23,6 +23,8 @@ pub struct TokenKinds(Vec<TokenKind>);
 
 /// What begins a token that continues a word, of WordPiece.
 const CONTINUED: &str = "##";
+/// What stands for characters that the vocabulary does not have: counted as punctuation, as in the authors' program.
+const UNKNOWN: [&str; 2] = ["[UNK]", "<unk>"];
 /// What begins a token that begins a word, of byte-level BPE: a blank.
 const WORD: char = 'Ġ';
 
@@ -63,7 +65,8 @@ impl TokenKinds {
 fn kind(name: &str, marks_words: bool) -> TokenKind {
     let text = name.strip_prefix(CONTINUED).unwrap_or(name);
     let text = text.strip_prefix(WORD).unwrap_or(text);
-    let is_punctuation = !text.is_empty() && !text.chars().any(char::is_alphanumeric);
+    let is_unknown = UNKNOWN.contains(&name);
+    let is_punctuation = is_unknown || !text.is_empty() && !text.chars().any(char::is_alphanumeric);
     TokenKind {
         count: 0,
         is_frequent: false,
@@ -71,7 +74,7 @@ fn kind(name: &str, marks_words: bool) -> TokenKind {
             true => !name.starts_with(WORD) && !is_punctuation,
             false => name.starts_with(CONTINUED),
         },
-        has_upper_case: text.chars().any(char::is_uppercase),
+        has_upper_case: !is_unknown && text.chars().any(char::is_uppercase),
         is_punctuation,
     }
 }
@@ -94,6 +97,7 @@ mod tests {
             ("ĠDog", true, false, true, false),
             ("Ġ,", true, false, false, true),
             ("7", false, false, false, false),
+            ("[UNK]", false, false, false, true),
         ];
         for (name, marks, subword, upper, punctuation) in table {
             let kind = kind(name, marks);

@@ -195,6 +195,14 @@ impl SentenceEmbedder {
         }
     }
 
+    /// Whether its vectors are scaled to length 1.
+    pub fn is_normalised(&self) -> bool {
+        match self {
+            Self::Plain(embedder) => embedder.settings().normalised,
+            Self::Prompted(embedder) => embedder.settings().normalised,
+        }
+    }
+
     /// Where its weights are.
     pub fn device(&self) -> &Device {
         match self {

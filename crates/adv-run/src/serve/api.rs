@@ -4,6 +4,7 @@ use super::args::ServeArgs;
 use super::batcher::{Answer, Batcher};
 use super::metrics::Metrics;
 use super::refusal::Refusal;
+use adv_contrast::sentence::Encoding;
 use axum::Json;
 use axum::Router;
 use axum::body::Body;
@@ -31,6 +32,8 @@ struct Shared {
     max_inputs: usize,
     max_body: usize,
     timeout: Duration,
+    /// Whether vectors are scaled to length 1, also those that are cut.
+    normalised: bool,
 }
 
 /// A request for vectors, as OpenAI's programs send it.
@@ -66,7 +69,7 @@ enum Format {
 }
 
 impl App {
-    pub(super) fn new(args: &ServeArgs, batcher: Batcher, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(args: &ServeArgs, batcher: Batcher, metrics: Arc<Metrics>, normalised: bool) -> Self {
         Self(Arc::new(Shared {
             batcher,
             metrics,
@@ -78,6 +81,7 @@ impl App {
             max_inputs: args.max_inputs as usize,
             max_body: args.max_body_mib as usize * 1024 * 1024,
             timeout: Duration::from_secs(args.timeout_seconds.into()),
+            normalised,
         }))
     }
 
@@ -196,7 +200,11 @@ async fn embeddings(State(App(shared)): State<App>, body: Body) -> Result<Respon
     let Answer { vectors, tokens } = shared.batcher.encode(texts).await?;
     let vectors = match wanted.dimensions {
         None => vectors,
-        Some(wanted) if (1..=vectors.width()).contains(&wanted) => vectors.truncated(wanted),
+        Some(wanted) if (1..=vectors.width()).contains(&wanted) => Encoding {
+            width: Some(wanted),
+            ..Encoding::default()
+        }
+        .finish(vectors, shared.normalised),
         Some(wanted) => {
             let width = vectors.width();
             let message = format!("`dimensions` is {wanted}: the model's vectors have 1 to {width}");

@@ -36,8 +36,9 @@ pub(crate) fn serve(args: &ServeArgs, embedder: SentenceEmbedder, stop: &AtomicB
         wait: Duration::from_millis(args.max_wait_ms.into()),
         queue: args.max_queue as usize,
     };
+    let normalised = embedder.is_normalised();
     let (batcher, worker) = Batcher::start(embedder, limits, metrics.clone());
-    let app = App::new(args, batcher, metrics);
+    let app = App::new(args, batcher, metrics, normalised);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
