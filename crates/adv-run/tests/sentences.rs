@@ -348,6 +348,10 @@ fn bad_input_is_named() {
             vec!["no masked-LM head"],
         ),
         (
+            format!("encode --model-dir {model} --input lines.txt --denoising always --out v.npy"),
+            vec!["--denoising", "--prompt"],
+        ),
+        (
             format!("prompt search --model-dir {model} --templates empty.txt --data-dir bare"),
             vec!["empty.txt"],
         ),

@@ -8,7 +8,7 @@ use super::tokens::Tokens;
 use burn::tensor::{Int, Tensor};
 
 impl TextModel {
-    /// One vector per token, `[B, T, H]`; `delta` is added at the model's [`Place`]. What stands at padding means nothing.
+    /// One vector per token, `[B, T, H]`; `delta` is added at the model's [`Place`](super::Place). What stands at padding means nothing.
     pub fn hidden(&self, tokens: &Tokens, delta: Option<Tensor<3>>) -> Tensor<3> {
         self.masks.next_pass();
         let x = self.encoder.below(tokens, self.delta(delta), 0);
@@ -49,7 +49,7 @@ impl TextModel {
         (self.sentence_top(vectors.clone()), vectors)
     }
 
-    /// The logits or the score of each sentence, `[B, O]`; `delta` is added at the model's [`Place`].
+    /// The logits or the score of each sentence, `[B, O]`; `delta` is added at the model's [`Place`](super::Place).
     ///
     /// # Panics
     ///

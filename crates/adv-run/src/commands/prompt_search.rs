@@ -7,7 +7,7 @@ use crate::sentences::{EncoderChoice, PromptChoice, PromptSearchArgs, SentenceEm
 use crate::usage::UsageError;
 use adv_contrast::evaluation::score_sts;
 use adv_contrast::sentence::Encoding;
-use adv_prompt::{LikelyTokens, Reading, Representation, Template};
+use adv_prompt::Template;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::sync::atomic::AtomicBool;
@@ -17,10 +17,6 @@ pub(super) fn run(args: &PromptSearchArgs, stop: &AtomicBool) -> Result<()> {
     let tasks = sts_tasks(args.data_dir.as_deref(), &args.tasks)?;
     let device = args.device.open()?;
     let folder = hub::folder(&args.model_dir)?;
-    let likely = args.likely_tokens.map(|k| LikelyTokens {
-        k: k as usize,
-        guesser: args.guesser.into(),
-    });
     let encoding = Encoding {
         batch: args.batch as usize,
         ..Encoding::default()
@@ -31,11 +27,7 @@ pub(super) fn run(args: &PromptSearchArgs, stop: &AtomicBool) -> Result<()> {
             prompt: Some(PromptChoice {
                 templates: vec![template.clone()],
                 averaged: false,
-                reading: Reading {
-                    representation: likely.map_or(Representation::Hidden, Representation::Likely),
-                    denoising: args.denoising.into(),
-                    ..Reading::default()
-                },
+                reading: args.reading.reading(),
             }),
             longest: args.max_length,
             ..EncoderChoice::default()

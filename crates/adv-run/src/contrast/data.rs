@@ -67,8 +67,11 @@ impl Examples {
                 None => Ok(None),
                 Some(texts) => {
                     let (encoded, overlong) = encoded(embedder, first, &texts, spec.max_length)?;
-                    cut.cut += overlong.cut;
-                    cut.texts += overlong.texts;
+                    // The same sentences in another template are not counted again.
+                    if first || place > 0 {
+                        cut.cut += overlong.cut;
+                        cut.texts += overlong.texts;
+                    }
                     Ok(Some(Arc::new(encoded)))
                 }
             }

@@ -20,15 +20,9 @@ pub struct EncoderArgs {
     /// vectors of all templates are averaged [default: what the folder says]
     #[arg(long, value_name = "TEMPLATE")]
     pub prompt: Vec<Template>,
-    /// Whether the vector of the template without the sentence is taken off
-    #[arg(long, value_name = "D", requires = "prompt", default_value = "off")]
-    pub denoising: DenoisingName,
-    /// Average the static embeddings of the K tokens that are likeliest at the mask, instead of taking its vector
-    #[arg(long, value_name = "K", requires = "prompt", value_parser = clap::value_parser!(u32).range(1..))]
-    pub likely_tokens: Option<u32>,
-    /// Who finds them likely
-    #[arg(long, value_name = "G", requires = "likely_tokens", default_value = "head")]
-    pub guesser: GuesserName,
+    /// How its mask is read
+    #[command(flatten)]
+    pub reading: ReadingArgs,
     /// The longest sentence in tokens, special ones included, with a prompt those of the sentence alone [default: what the folder says,
     /// else what the model can]
     #[arg(long, value_name = "N")]
@@ -41,16 +35,36 @@ pub struct EncoderArgs {
     pub device: DeviceKind,
 }
 
-impl EncoderArgs {
-    /// How the masks of templates are read.
+/// How the masks of templates are read.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct ReadingArgs {
+    /// Of a prompt: whether the vector of the template without the sentence is taken off [default: off]
+    #[arg(long, value_name = "D")]
+    pub denoising: Option<DenoisingName>,
+    /// Of a prompt: average the static embeddings of the K tokens that are likeliest at the mask, instead of taking its vector
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
+    pub likely_tokens: Option<u32>,
+    /// Who finds them likely [default: head]
+    #[arg(long, value_name = "G", requires = "likely_tokens")]
+    pub guesser: Option<GuesserName>,
+}
+
+impl ReadingArgs {
+    /// One of its flags that was given.
+    pub(crate) fn given(&self) -> Option<&'static str> {
+        let denoising = self.denoising.map(|_| "--denoising");
+        denoising.or(self.likely_tokens.map(|_| "--likely-tokens"))
+    }
+
+    /// As the encoder takes it.
     pub(crate) fn reading(&self) -> Reading {
         let likely = self.likely_tokens.map(|k| LikelyTokens {
             k: k as usize,
-            guesser: self.guesser.into(),
+            guesser: self.guesser.unwrap_or_default().into(),
         });
         Reading {
             representation: likely.map_or(Representation::Hidden, Representation::Likely),
-            denoising: self.denoising.into(),
+            denoising: self.denoising.unwrap_or(DenoisingName::Off).into(),
             ..Reading::default()
         }
     }

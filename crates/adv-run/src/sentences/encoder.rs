@@ -21,10 +21,13 @@ impl Sentencer {
         if !folder.is_dir() {
             return Err(UsageError(format!("--model-dir: there is no folder {}", folder.display())).into());
         }
+        if let Some(flag) = args.reading.given().filter(|_| args.prompt.is_empty()) {
+            return Err(UsageError(format!("{flag} is about a template: name one with --prompt")).into());
+        }
         let prompt = (!args.prompt.is_empty()).then(|| PromptChoice {
             templates: args.prompt.clone(),
             averaged: args.prompt.len() > 1,
-            reading: args.reading(),
+            reading: args.reading.reading(),
         });
         let choice = EncoderChoice {
             pooling: args.pooling,

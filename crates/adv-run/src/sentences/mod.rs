@@ -7,7 +7,7 @@ mod model;
 mod output;
 mod prompt_args;
 
-pub use args::{EncodeArgs, EncoderArgs, SearchArgs, SimilarityArgs, StsArgs, TransferArgs};
+pub use args::{EncodeArgs, EncoderArgs, ReadingArgs, SearchArgs, SimilarityArgs, StsArgs, TransferArgs};
 pub(crate) use encoder::Sentencer;
 pub(crate) use input::{sts_tasks, texts};
 pub use model::{EncoderChoice, PromptChoice, SentenceEmbedder, SentenceModel};

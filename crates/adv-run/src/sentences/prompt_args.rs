@@ -1,7 +1,8 @@
 //! The flags of the commands on prompts.
 
+use super::ReadingArgs;
 use crate::device::DeviceKind;
-use crate::spec::{DenoisingName, GuesserName, ModelPlace};
+use crate::spec::ModelPlace;
 use adv_data::text::StsTask;
 use adv_prompt::Template;
 use clap::{Args, Subcommand};
@@ -31,15 +32,9 @@ pub struct PromptSearchArgs {
     /// What they are measured on; of several the mean
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "STSB-dev")]
     pub tasks: Vec<StsTask>,
-    /// Whether the vector of the template without the sentence is taken off
-    #[arg(long, value_name = "D", default_value = "off")]
-    pub denoising: DenoisingName,
-    /// Average the static embeddings of the K tokens that are likeliest at the mask, instead of taking its vector
-    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
-    pub likely_tokens: Option<u32>,
-    /// Who finds them likely
-    #[arg(long, value_name = "G", requires = "likely_tokens", default_value = "head")]
-    pub guesser: GuesserName,
+    /// How their masks are read
+    #[command(flatten)]
+    pub reading: ReadingArgs,
     /// The longest sentence in tokens, without the template [default: what the model can]
     #[arg(long, value_name = "N")]
     pub max_length: Option<usize>,
