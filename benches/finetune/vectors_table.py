@@ -47,11 +47,13 @@ def vectors(lines):
     print("|---|---:|---:|---:|---:|")
     for label, _, _, _, dev, align, uniform, cosine, _ in rows:
         print(f"| {label} | {dev} | {align:.3f} | {uniform:.3f} | {cosine:.3f} |")
-    print("\n| STS-B dev after | " + " | ".join(str(step) for step, _ in next(iter(runs.values()))[0]["curve"]) + " |")
-    print("|---|" + "---:|" * len(next(iter(runs.values()))[0]["curve"]))
+    print("\n| | STS-B dev after so many mini-batches |")
+    print("|---|---|")
     for label, of in sorted(runs.items()):
+        steps = [step for step, _ in of[0]["curve"]]
         points = zip(*[[100 * value for _, value in line["curve"]] for line in of])
-        print(f"| {label} | " + " | ".join(spread(list(values)) for values in points) + " |")
+        shown = [f"{step}: {spread(list(values))}" for step, values in zip(steps, points)]
+        print(f"| {label} | " + "; ".join(shown) + " |")
 
 
 def scal(lines):
