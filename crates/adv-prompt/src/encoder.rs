@@ -1,11 +1,10 @@
 //! Encoders that read a sentence at the mask of a template.
 
-use crate::likely::LikelyTokens;
+use crate::likely::{Guesser, LikelyTokens};
 use crate::soft::SoftPrompt;
 use crate::{FittedTemplate, PromptError};
 use adv_contrast::sentence::{Dense, Encoder, HeadUse};
-use adv_models::MaskPolicy;
-use adv_models::text::{Place, SpecialTokens, TextModel, Tokens};
+use adv_models::text::{Place, TextModel, Tokens};
 use burn::module::Module;
 use burn::tensor::{Int, Tensor, TensorData};
 use std::sync::Arc;
@@ -18,6 +17,14 @@ pub enum Representation {
     Hidden,
     /// The average of the static embeddings of the tokens that the model finds likeliest there (Jiang et al. 2022, Eq. 4).
     Likely(LikelyTokens),
+}
+
+impl Representation {
+    /// The average of so many likely tokens, or the hidden state where no number is given.
+    pub fn of(likely: Option<usize>, guesser: Guesser) -> Self {
+        let likely = likely.map(|k| LikelyTokens { k, guesser });
+        likely.map_or(Representation::Hidden, Representation::Likely)
+    }
 }
 
 /// Where the bias of the template, the vector that it has without the sentence, is taken off.
@@ -190,21 +197,6 @@ impl PromptEncoder {
             Representation::Hidden => self.model.config().hidden(),
             Representation::Likely(_) => self.model.config().embedding(),
         }
-    }
-
-    /// Tells that a mini-batch begins: its dropout masks depend on this seed.
-    pub fn begin_batch(&self, seed: u64) {
-        self.model.begin_batch(seed);
-    }
-
-    /// Whether the passes of a view share their dropout masks.
-    pub fn set_mask_policy(&self, policy: MaskPolicy) {
-        self.model.set_mask_policy(policy);
-    }
-
-    /// Where a perturbation may live: see [`TextModel::mask`]; the template counts as special tokens.
-    pub fn mask(&self, tokens: &Tokens, special: SpecialTokens) -> Tensor<3> {
-        self.model.mask(tokens, special)
     }
 
     /// The vectors of a template without its sentence, one for each of these lengths: `[L, W]`, what denoising takes off.

@@ -1,7 +1,7 @@
 //! What a folder of a prompted encoder says: `prompt.json`.
 
 use crate::encoder::{BiasPositions, Denoising, Reading, Representation};
-use crate::likely::{Guesser, LikelyTokens};
+use crate::likely::Guesser;
 use crate::{PromptError, Template};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -149,10 +149,7 @@ impl From<File> for PromptSettings {
             templates: file.templates,
             averaged: file.averaged,
             reading: Reading {
-                representation: match file.likely_tokens {
-                    None => Representation::Hidden,
-                    Some(k) => Representation::Likely(LikelyTokens { k, guesser }),
-                },
+                representation: Representation::of(file.likely_tokens, guesser),
                 denoising: match file.denoising {
                     DenoisingName::Off => Denoising::Off,
                     DenoisingName::Training => Denoising::Training,
@@ -174,6 +171,7 @@ impl From<File> for PromptSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::likely::LikelyTokens;
 
     #[test]
     fn what_is_written_is_read() {

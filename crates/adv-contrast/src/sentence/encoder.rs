@@ -20,6 +20,21 @@ pub trait Encoder: Module {
 
     /// The text model below.
     fn model(&self) -> &TextModel;
+
+    /// Tells that a mini-batch begins: its dropout masks depend on this seed.
+    fn begin_batch(&self, seed: u64) {
+        self.model().begin_batch(seed);
+    }
+
+    /// Whether the passes of a view share their dropout masks.
+    fn set_mask_policy(&self, policy: MaskPolicy) {
+        self.model().set_mask_policy(policy);
+    }
+
+    /// Where a perturbation may live: see [`TextModel::mask`].
+    fn mask(&self, tokens: &Tokens, special: SpecialTokens) -> Tensor<3> {
+        self.model().mask(tokens, special)
+    }
 }
 
 /// Whether vectors are used as they leave the head, or as they enter it.
@@ -94,21 +109,6 @@ impl SentenceEncoder {
     pub fn width(&self) -> usize {
         let hidden = self.model.config().hidden();
         self.kept_head().map_or(hidden, |head| head.widths()[1])
-    }
-
-    /// Tells that a mini-batch begins: its dropout masks depend on this seed.
-    pub fn begin_batch(&self, seed: u64) {
-        self.model.begin_batch(seed);
-    }
-
-    /// Whether the passes of a view share their dropout masks.
-    pub fn set_mask_policy(&self, policy: MaskPolicy) {
-        self.model.set_mask_policy(policy);
-    }
-
-    /// Where a perturbation may live: see [`TextModel::mask`].
-    pub fn mask(&self, tokens: &Tokens, special: SpecialTokens) -> Tensor<3> {
-        self.model.mask(tokens, special)
     }
 }
 

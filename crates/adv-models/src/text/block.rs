@@ -63,18 +63,10 @@ impl Block {
         out.reshape([batch, length, hidden])
     }
 
-    /// The same for the first token of each sentence alone, `[B, T, H]` to `[B, H]`: all that a head on it needs of the last layer.
+    /// The same for one token of each sentence alone, `asked`, `[B, T, H]` to `[B, H]`: all that a head on it needs of the last layer.
     /// It still sees all tokens.
-    pub(super) fn first(&self, x: Tensor<3>, mask: Tensor<2>, turn: u32) -> Tensor<2> {
+    pub(super) fn one(&self, x: Tensor<3>, asked: Tensor<2>, mask: Tensor<2>, turn: u32) -> Tensor<2> {
         let [batch, length, hidden] = x.dims();
-        let first = first_rows(x.clone());
-        self.rows(first, x.reshape([batch * length, hidden]), mask, 1, turn)
-    }
-
-    /// The same for one token of each sentence, those at these places of the batch read row by row, `[B]`.
-    pub(super) fn at(&self, x: Tensor<3>, places: Tensor<1, Int>, mask: Tensor<2>, turn: u32) -> Tensor<2> {
-        let [batch, length, hidden] = x.dims();
-        let asked = rows_at(x.clone(), places);
         self.rows(asked, x.reshape([batch * length, hidden]), mask, 1, turn)
     }
 

@@ -70,7 +70,7 @@ impl Body {
         places: Tensor<1, Int>,
     ) -> Tensor<2> {
         match self {
-            Body::Transformer(encoder) => encoder.above_at(x, tokens, layers, places),
+            Body::Transformer(encoder) => encoder.one_above(x, tokens, layers, |x| rows_at(x, places)),
             Body::Lstm(_) => rows_at(self.above(x, tokens, layers), places),
         }
     }

@@ -1,6 +1,6 @@
 //! The encoder: from token ids to one vector per token.
 
-use super::block::{Block, first_rows, linear, rows_at};
+use super::block::{Block, first_rows, linear};
 use super::config::{EncoderConfig, Family};
 use super::maker::Maker;
 use super::norm::LayerNorm;
@@ -9,7 +9,7 @@ use crate::Dropout;
 use adv_ops::embedding;
 use burn::module::{Module, Param};
 use burn::nn::Linear;
-use burn::tensor::{Int, Tensor, s};
+use burn::tensor::{Tensor, s};
 
 /// Where a perturbation is added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -92,28 +92,24 @@ impl Encoder {
     /// The vector of the first token of each sentence, `[B, H]`, all layers from number `layers` on. The last layer is not run for
     /// the other tokens.
     pub(super) fn first_above(&self, x: Tensor<3>, tokens: &Tokens, layers: usize) -> Tensor<2> {
-        if layers >= self.depth {
-            return first_rows(x);
-        }
-        let last = self.depth - 1;
-        let x = self.run(x, tokens, layers..last);
-        self.block(last).first(x, tokens.mask.clone(), last as u32)
+        self.one_above(x, tokens, layers, first_rows)
     }
 
-    /// The vectors of the tokens at these places, one a sentence, likewise.
-    pub(super) fn above_at(
+    /// The vectors of the tokens that `pick` takes, one a sentence, likewise: `[B, T, H]` to `[B, H]`.
+    pub(super) fn one_above(
         &self,
         x: Tensor<3>,
         tokens: &Tokens,
         layers: usize,
-        places: Tensor<1, Int>,
+        pick: impl FnOnce(Tensor<3>) -> Tensor<2>,
     ) -> Tensor<2> {
         if layers >= self.depth {
-            return rows_at(x, places);
+            return pick(x);
         }
         let last = self.depth - 1;
         let x = self.run(x, tokens, layers..last);
-        self.block(last).at(x, places, tokens.mask.clone(), last as u32)
+        let asked = pick(x.clone());
+        self.block(last).one(x, asked, tokens.mask.clone(), last as u32)
     }
 
     /// Shared layers are one block that takes every turn.

@@ -2,24 +2,17 @@
 
 use super::show;
 use crate::progress::fits;
-use crate::sentences::{Sentencer, TransferArgs};
-use crate::usage::{Stopped, UsageError};
+use crate::sentences::{Sentencer, TransferArgs, data_root};
+use crate::usage::Stopped;
 use adv_contrast::evaluation::{TransferError, TransferProtocol, TransferScore, score_transfer};
 use adv_contrast::sentence::Encoding;
 use adv_data::text::TransferTask;
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(super) fn run(args: &TransferArgs, stop: &AtomicBool) -> Result<()> {
-    let root = args.data_dir.clone();
-    let root = root.or_else(|| std::env::var_os("ADV_DATA_DIR").map(PathBuf::from));
-    let Some(root) = root else {
-        return Err(
-            UsageError("name the folder of data sets with --data-dir, or set ADV_DATA_DIR".into()).into(),
-        );
-    };
+    let root = data_root(args.data_dir.as_deref())?;
     let seven = || TransferTask::SEVEN.map(|(_, task)| task).to_vec();
     let names = args.tasks.clone().unwrap_or_else(seven);
     let tasks = names.into_iter().map(|task| Ok((task, task.read(&root)?)));

@@ -19,7 +19,7 @@ use crate::trainer::{Ended, Files, History, LoopPlan, TrainState, read_checkpoin
 use crate::usage::{Stopped, UsageError};
 use adv_contrast::Contrastive;
 use adv_contrast::evaluation::StsGeometry;
-use adv_contrast::sentence::{Dense, HeadUse};
+use adv_contrast::sentence::{Dense, Encoder, HeadUse};
 use adv_core::Ledger;
 use adv_models::MaskPolicy;
 use adv_models::text::{Place, SpecialTokens, TextModel};

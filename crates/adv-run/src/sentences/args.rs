@@ -3,7 +3,7 @@
 use crate::device::DeviceKind;
 use crate::spec::{DenoisingName, GuesserName, ModelPlace, PoolingName};
 use adv_data::text::{StsTask, TransferTask};
-use adv_prompt::{LikelyTokens, Reading, Representation, Template};
+use adv_prompt::{Reading, Representation, Template};
 use clap::{ArgGroup, Args};
 use std::path::PathBuf;
 
@@ -58,12 +58,9 @@ impl ReadingArgs {
 
     /// As the encoder takes it.
     pub(crate) fn reading(&self) -> Reading {
-        let likely = self.likely_tokens.map(|k| LikelyTokens {
-            k: k as usize,
-            guesser: self.guesser.unwrap_or_default().into(),
-        });
+        let guesser = self.guesser.unwrap_or_default();
         Reading {
-            representation: likely.map_or(Representation::Hidden, Representation::Likely),
+            representation: Representation::of(self.likely_tokens.map(|k| k as usize), guesser.into()),
             denoising: self.denoising.unwrap_or(DenoisingName::Off).into(),
             ..Reading::default()
         }

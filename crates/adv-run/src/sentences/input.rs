@@ -36,18 +36,19 @@ fn standard_input() -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The folder of data sets: the one that is named, or the usual one.
+pub(crate) fn data_root(data_dir: Option<&Path>) -> Result<PathBuf, UsageError> {
+    let root = data_dir.map(Path::to_path_buf);
+    let root = root.or_else(|| std::env::var_os("ADV_DATA_DIR").map(PathBuf::from));
+    root.ok_or_else(|| UsageError("name the folder of data sets with --data-dir, or set ADV_DATA_DIR".into()))
+}
+
 /// Similarity tasks with their pairs, from a folder of data sets or from the usual one.
 pub(crate) fn sts_tasks(
     data_dir: Option<&Path>,
     tasks: &[StsTask],
 ) -> Result<Vec<(StsTask, Vec<StsSubset>)>> {
-    let root = data_dir.map(Path::to_path_buf);
-    let root = root.or_else(|| std::env::var_os("ADV_DATA_DIR").map(PathBuf::from));
-    let Some(root) = root else {
-        return Err(
-            UsageError("name the folder of data sets with --data-dir, or set ADV_DATA_DIR".into()).into(),
-        );
-    };
+    let root = data_root(data_dir)?;
     let read = tasks.iter().map(|task| Ok((*task, task.read(&root)?)));
     let read: Result<Vec<_>> = read.collect();
     read.context("--data-dir names their folder")

@@ -4,8 +4,7 @@ use crate::spec::PoolingName;
 use adv_contrast::sentence::{
     Dense, Embedder, Encoder, Encoding, HeadUse, SentenceEncoder, SentenceError, SentenceSettings, Vectors,
 };
-use adv_models::MaskPolicy;
-use adv_models::text::{Encoded, Overlong, Place, SpecialTokens, TextModel, Tokens};
+use adv_models::text::{Encoded, Overlong, Place, TextModel, Tokens};
 use adv_prompt::{PromptEmbedder, PromptEncoder, PromptError, PromptSettings, Reading, SoftPrompt, Template};
 use anyhow::Result;
 use burn::module::Module;
@@ -65,21 +64,6 @@ impl SentenceModel {
             Self::Plain(encoder) => encoder.width(),
             Self::Prompted(encoder) => encoder.width(),
         }
-    }
-
-    /// Tells that a mini-batch begins: its dropout masks depend on this seed.
-    pub fn begin_batch(&self, seed: u64) {
-        self.model().begin_batch(seed);
-    }
-
-    /// Whether the passes of a view share their dropout masks.
-    pub fn set_mask_policy(&self, policy: MaskPolicy) {
-        self.model().set_mask_policy(policy);
-    }
-
-    /// Where a perturbation may live.
-    pub fn mask(&self, tokens: &Tokens, special: SpecialTokens) -> Tensor<3> {
-        self.model().mask(tokens, special)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::prompt_settings::{DenoisingName, PromptFlags};
 use crate::sentences::PromptChoice;
-use adv_prompt::{LikelyTokens, Reading, Representation, Template};
+use adv_prompt::{Reading, Representation, Template};
 
 /// Templates, and what is trained of them.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,16 +27,12 @@ impl PromptSpec {
         });
         let guesser = flags.guesser.unwrap_or_default();
         let bias_positions = flags.bias_positions.unwrap_or_default();
-        let likely = flags.likely_tokens.map(|k| LikelyTokens {
-            k,
-            guesser: guesser.into(),
-        });
         Self {
             choice: PromptChoice {
                 templates: templates.clone(),
                 averaged: false,
                 reading: Reading {
-                    representation: likely.map_or(Representation::Hidden, Representation::Likely),
+                    representation: Representation::of(flags.likely_tokens, guesser.into()),
                     denoising: denoising.into(),
                     bias_positions: bias_positions.into(),
                 },
@@ -45,7 +41,7 @@ impl PromptSpec {
                 templates: Some(templates),
                 denoising: Some(denoising),
                 likely_tokens: flags.likely_tokens,
-                guesser: likely.is_some().then_some(guesser),
+                guesser: flags.likely_tokens.map(|_| guesser),
                 soft_prompt: soft.then_some(true),
                 bias_positions: Some(bias_positions),
             },
