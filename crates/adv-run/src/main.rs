@@ -2,6 +2,7 @@
 
 use adv_run::cli::Cli;
 use adv_run::commands::{Done, run};
+use adv_run::device::DeviceError;
 use adv_run::usage::UsageError;
 use clap::Parser;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -42,7 +43,7 @@ fn main() -> ExitCode {
             eprintln!("error: {error:#}");
             let usage = error
                 .chain()
-                .any(|cause| cause.is::<UsageError>() || cause.is::<adv_run::device::NotCompiledIn>());
+                .any(|cause| cause.is::<UsageError>() || cause.is::<DeviceError>());
             ExitCode::from(if usage { WRONG_USAGE } else { FAILED })
         }
         Err(_) => {

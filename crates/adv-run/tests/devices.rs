@@ -215,3 +215,36 @@ fn a_short_run_on_digits_learns_as_much_on_every_cpu_device() {
         "{clean:?}"
     );
 }
+
+/// Drivers are looked for in an empty list.
+#[cfg(feature = "wgpu")]
+#[test]
+fn a_machine_without_a_gpu_is_an_error_that_says_what_to_do() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let out = std::process::Command::new(env!("CARGO_BIN_EXE_adv"))
+        .args([
+            "train",
+            "--dataset",
+            "digits",
+            "--device",
+            "wgpu",
+            "--epochs",
+            "1",
+            "--out",
+            "run",
+        ])
+        .envs(["VK_DRIVER_FILES", "VK_ICD_FILENAMES"].map(|name| (name, "/dev/null")))
+        .current_dir(folder.path())
+        .output()
+        .expect("adv starts");
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("--device flex") && said.contains("Vulkan"),
+        "{said}"
+    );
+    assert!(
+        !said.contains("panicked") && !said.contains("a bug in adv"),
+        "{said}"
+    );
+}
