@@ -150,6 +150,8 @@ pub struct TrainingStep<'a, const D: usize, M: Objective<D>> {
     carried: Carried<D>,
     noise: ChaCha8Rng,
     ledger: Ledger,
+    /// What the model does behind an update.
+    after: fn(M, &M::Targets, &mut Ledger) -> M,
 }
 
 /// A step of an image classifier.
@@ -176,6 +178,7 @@ impl<'a> ImageStep<'a> {
             carried: Carried::default(),
             noise,
             ledger: Ledger::new(),
+            after: |model, _, _| model,
         })
     }
 }
@@ -238,6 +241,7 @@ impl<'a> TextStep<'a> {
             carried: Carried::default(),
             noise,
             ledger: Ledger::new(),
+            after: |model, _, _| model,
         })
     }
 }
@@ -272,7 +276,8 @@ impl<const D: usize, M: Objective<D> + Module> TrainingStep<'_, D, M> {
                 &mut self.ledger,
             )?;
             self.ledger.update(&update.gradients)?;
-            self.model = Some(self.optimiser.step(RATE, model, update.gradients));
+            let model = self.optimiser.step(RATE, model, update.gradients);
+            self.model = Some((self.after)(model, &self.targets, &mut self.ledger));
         }
         Ok(self.ledger.batch())
     }

@@ -2,15 +2,17 @@
 
 use super::{RATE, TrainingStep};
 use adv_contrast::sentence::{Encoder, Pooling, SentenceEncoder};
-use adv_contrast::{Contrastive, InfoNce, SentenceBatch};
-use adv_core::{Carried, Ledger, Passes};
+use adv_contrast::{Contrastive, InfoNce, MomentumQueue, SentenceBatch};
+use adv_core::{Carried, Ledger, Noise, Passes};
 use adv_models::text::{Encoded, HeadKind, TextModel, Tokenizer, Tokens};
 use adv_prompt::{FittedTemplate, PromptEncoder, Reading, Template};
 use adv_run::methods::SentenceMethod;
 use adv_run::optim::optimiser;
 use adv_run::sentences::SentenceModel;
-use adv_run::spec::{ContrastSettings, FormName, MethodName, OptimSpec, OptimiserName, RunSpec, Settings};
-use burn::tensor::Device;
+use adv_run::spec::{
+    ContrastSettings, FormName, MethodName, OptimSpec, OptimiserName, QueueNumbers, RunSpec, Settings,
+};
+use burn::tensor::{Device, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::error::Error;
@@ -27,6 +29,8 @@ pub struct SentenceRow {
     pub method: SentenceMethod<Contrastive<SentenceModel>>,
     /// What a mini-batch costs.
     pub cost: Passes,
+    /// The queue of vectors of earlier mini-batches, if there is one.
+    pub queue: Option<QueueNumbers>,
     /// Whether sentences are read by two templates.
     pub prompted: bool,
 }
@@ -37,12 +41,17 @@ pub fn sentence_methods() -> Result<Vec<SentenceRow>, Box<dyn Error>> {
         chunk: Some(8),
         ..ContrastSettings::default()
     };
+    let queued = ContrastSettings {
+        queue: Some(160),
+        ..ContrastSettings::default()
+    };
     let anchored = ContrastSettings {
         form: Some(FormName::Anchored),
         ..ContrastSettings::default()
     };
     let rows = [
         ("simcse", MethodName::SimCse, ContrastSettings::default()),
+        ("simcse, queue of 160", MethodName::SimCse, queued),
         ("simcse, chunks of 8", MethodName::SimCse, chunked),
         ("uscal", MethodName::Uscal, ContrastSettings::default()),
         ("uscal, anchored", MethodName::Uscal, anchored.clone()),
@@ -64,6 +73,7 @@ pub fn sentence_methods() -> Result<Vec<SentenceRow>, Box<dyn Error>> {
             label,
             method,
             cost: training.expected_cost()?,
+            queue: training.method.contrast.queue,
             prompted: label.contains("prompt"),
         });
     }
@@ -108,18 +118,32 @@ impl<'a> SentenceStep<'a> {
             let encoder = SentenceEncoder::new(model, Pooling::Mean);
             (SentenceModel::Plain(encoder), anchors, None)
         };
+        let clean = encoder.model().clean(&anchors);
+        let width = encoder.width();
+        let model = Contrastive::new(encoder, InfoNce::default());
+        let model = match row.queue {
+            None => model,
+            Some(QueueNumbers { size, momentum }) => {
+                let mut start = vec![0.0; size * width];
+                noise.normal(&mut start);
+                let start = Tensor::from_data(TensorData::new(start, [size, width]), &device);
+                let queue = MomentumQueue::new(model.encoder(), start, momentum)?;
+                model.with_queue(queue)
+            }
+        };
         Ok(Self {
-            clean: encoder.model().clean(&anchors),
+            clean,
             targets: SentenceBatch {
                 positives,
                 ..SentenceBatch::new(anchors)
             },
-            model: Some(Contrastive::new(encoder, InfoNce::default())),
+            model: Some(model),
             optimiser: optimiser(&OptimSpec::constant(OptimiserName::Adamw, RATE)),
             method: row.method.as_ref(),
             carried: Carried::default(),
             noise,
             ledger: Ledger::new(),
+            after: |model, batch, ledger| model.after_batch(batch, true, ledger),
         })
     }
 }

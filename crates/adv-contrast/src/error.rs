@@ -24,6 +24,9 @@ pub enum ContrastError {
     /// A share outside [0, 1].
     #[error("the share of the contrast must be in [0, 1], got {0}")]
     Share(f64),
+    /// A momentum outside [0, 1].
+    #[error("the momentum of a queue must be in [0, 1] (0.995 in ESimCSE), got {0}")]
+    Momentum(f64),
     /// A part of the perturbation.
     #[error(transparent)]
     Perturbation(#[from] ParamError),

@@ -1,8 +1,8 @@
 //! Sentences in place of the abstract samples of a method.
 
 use crate::sentence::Encoder;
-use crate::{InChunks, InfoNce, Pairs, Represent, View, Views, between_views};
-use adv_core::Objective;
+use crate::{InChunks, InfoNce, MomentumQueue, Pairs, Represent, View, Views, between_views};
+use adv_core::{Ledger, Objective};
 use adv_models::text::{TextBatch, TextModel, Tokens};
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -43,6 +43,7 @@ impl SentenceBatch {
 #[derive(Module, Debug)]
 pub struct Contrastive<E: Module> {
     encoder: E,
+    queue: Option<MomentumQueue<E>>,
     #[module(skip)]
     contrast: InfoNce,
     #[module(skip)]
@@ -54,6 +55,7 @@ impl<E: Encoder> Contrastive<E> {
     pub fn new(encoder: E, contrast: InfoNce) -> Self {
         Self {
             encoder,
+            queue: None,
             contrast,
             hard_negatives: false,
         }
@@ -63,6 +65,35 @@ impl<E: Encoder> Contrastive<E> {
     pub fn with_hard_negatives(self) -> Self {
         Self {
             hard_negatives: true,
+            ..self
+        }
+    }
+
+    /// Anchors are told apart from the vectors of a queue, too: call [`after_batch`](Self::after_batch) for each mini-batch.
+    pub fn with_queue(self, queue: MomentumQueue<E>) -> Self {
+        Self {
+            queue: Some(queue),
+            ..self
+        }
+    }
+
+    /// The queue, if there is one.
+    pub fn queue(&self) -> Option<&MomentumQueue<E>> {
+        self.queue.as_ref()
+    }
+
+    /// After a mini-batch was learnt from: the queue follows an update, and takes its vectors in, for one forward. Nothing without a queue.
+    pub fn after_batch(self, batch: &SentenceBatch, updated: bool, ledger: &mut Ledger) -> Self {
+        let Some(queue) = self.queue else {
+            return self;
+        };
+        let queue = if updated {
+            queue.follow(&self.encoder)
+        } else {
+            queue
+        };
+        Self {
+            queue: Some(ledger.forward(|| queue.push(batch))),
             ..self
         }
     }
@@ -78,11 +109,14 @@ impl<E: Encoder> Contrastive<E> {
     }
 }
 
+/// The masks of the second view.
+pub(crate) const POSITIVES: u32 = 1;
+
 /// The number of a view's dropout masks.
 fn masks(view: View) -> u32 {
     match view {
         View::First => 0,
-        View::Second => 1,
+        View::Second => POSITIVES,
         View::Third => 2,
     }
 }
@@ -129,8 +163,10 @@ impl<E: Encoder> Views<3> for Contrastive<E> {
         if let Some(excluded) = &batch.excluded {
             pairs = pairs.without(excluded.clone());
         }
-        if let Some(further) = &batch.further {
-            pairs = pairs.with_further_negatives(further.clone());
+        let queue = self.queue.as_ref().map(MomentumQueue::vectors);
+        let further: Vec<_> = batch.further.clone().into_iter().chain(queue).collect();
+        if !further.is_empty() {
+            pairs = pairs.with_further_negatives(Tensor::cat(further, 0));
         }
         self.contrast.loss(&pairs)
     }

@@ -1,7 +1,7 @@
 //! `COST.md` is generated from `expected_cost`: this test compares, and `ADV_UPDATE=1` writes.
 
 use adv_contrast::sentence::SentenceEncoder;
-use adv_contrast::{ContrastError, Contrastive, GradCache, InfoNce, Scal, Uscal, UscalForm};
+use adv_contrast::{ContrastError, Contrastive, GradCache, InfoNce, MomentumQueue, Scal, Uscal, UscalForm};
 use adv_core::{AscentMode, Passes, Perturbation, Standard, TrainingMethod};
 use adv_models::text::TextModel;
 use std::fmt::Write;
@@ -33,6 +33,10 @@ fn rows() -> Result<Vec<(&'static str, Passes)>, ContrastError> {
     };
     Ok(vec![
         ("SimCSE", sim_cse),
+        (
+            "SimCSE, queue",
+            sim_cse + MomentumQueue::<SentenceEncoder>::added_cost(),
+        ),
         ("SimCSE, GradCache", cost(&GradCache::new(8)?)),
         ("USCAL, article", cost(&article(one)?)),
         ("USCAL, article, 3 steps", cost(&article(three)?)),

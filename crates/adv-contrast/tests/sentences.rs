@@ -1,5 +1,7 @@
 //! Sentence encoders: pooling, views, folders, and mini-batches in chunks.
 
+mod common;
+
 use adv_contrast::sentence::{
     Dense, DenseActivation, Embedder, Encoder, Encoding, HeadUse, Pooling, SentenceEncoder, SentenceError,
     SentenceSettings, Vectors,
@@ -7,53 +9,14 @@ use adv_contrast::sentence::{
 use adv_contrast::{Contrastive, GradCache, InfoNce, SentenceBatch};
 use adv_core::{Batch, Carried, Ledger, Phase, Standard, TrainingMethod, Update};
 use adv_models::MaskPolicy;
-use adv_models::text::{Encoded, EncoderConfig, HeadKind, SpecialTokens, TextModel, Tokenizer, Tokens};
+use adv_models::text::{SpecialTokens, Tokenizer};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
+use common::{HIDDEN, SENTENCES, encoder, text_model, tokens, values};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use serde_json::{Value, json};
-use std::path::Path;
 use tempfile::TempDir;
-
-const HIDDEN: usize = 16;
-
-fn text_model(vocabulary: usize) -> TextModel {
-    let json = json!({
-        "model_type": "bert", "vocab_size": vocabulary, "hidden_size": HIDDEN, "num_hidden_layers": 3,
-        "num_attention_heads": 4, "intermediate_size": 24, "hidden_act": "gelu", "max_position_embeddings": 24,
-        "type_vocab_size": 2, "pad_token_id": 0, "hidden_dropout_prob": 0.2, "attention_probs_dropout_prob": 0.2,
-        "initializer_range": 0.3
-    });
-    let json = json.as_object().unwrap().clone();
-    let config = EncoderConfig::from_json(json, Path::new("config.json")).unwrap();
-    TextModel::new(config, HeadKind::None, 3, &Device::flex().autodiff())
-}
-
-fn encoder(pooling: Pooling) -> SentenceEncoder {
-    SentenceEncoder::new(text_model(40), pooling)
-}
-
-fn sentence(ids: &[u32]) -> Encoded {
-    Encoded {
-        ids: ids.to_vec(),
-        types: vec![0; ids.len()],
-        special: ids.iter().map(|id| u32::from(*id < 4)).collect(),
-    }
-}
-
-fn tokens(encoder: &SentenceEncoder, sentences: &[&[u32]], longest: usize) -> Tokens {
-    let sentences: Vec<Encoded> = sentences.iter().map(|ids| sentence(ids)).collect();
-    Tokens::padded(&sentences, longest, encoder.model().config(), &Device::flex()).unwrap()
-}
-
-const SENTENCES: [&[u32]; 5] = [
-    &[2, 5, 9, 3],
-    &[2, 7, 3],
-    &[2, 30, 31, 7, 8, 9, 3],
-    &[2, 11, 12, 5, 3],
-    &[2, 3],
-];
 
 const POOLINGS: [Pooling; 6] = [
     Pooling::Cls,
@@ -63,10 +26,6 @@ const POOLINGS: [Pooling; 6] = [
     Pooling::FirstLast,
     Pooling::Token(3),
 ];
-
-fn values<const D: usize>(t: Tensor<D>) -> Vec<f32> {
-    t.into_data().iter().collect()
-}
 
 fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());

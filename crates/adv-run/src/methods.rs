@@ -4,7 +4,9 @@ use crate::spec::{
     AscentModeName, AxesName, FirstLayerName, MethodName, MethodSpec, NormName, Space, StartName,
 };
 use adv_contrast::sentence::SentenceEncoder;
-use adv_contrast::{ContrastError, Contrastive, GradCache, InChunks, InfoNce, Scal, ScalWeights, Uscal};
+use adv_contrast::{
+    ContrastError, Contrastive, GradCache, InChunks, InfoNce, MomentumQueue, Scal, ScalWeights, Uscal,
+};
 use adv_core::{
     Adversarial, AscentMode, Axes, Ball, FirstLayer, FreeAt, FreeLb, Noisy, Norm, ParamError, PassReduction,
     Passes, Perturbation, PerturbationSpec, Predict, R3f, RangePolicy, Smart, Split, Standard, Start,
@@ -132,7 +134,11 @@ pub(crate) fn expected_cost(spec: &MethodSpec) -> Result<Passes, MethodError> {
         MethodName::SimCse | MethodName::Uscal | MethodName::PromptBert => {
             contrast(spec)?;
             let cost = build_contrastive::<Contrastive<SentenceEncoder>>(spec)?.expected_cost();
-            return Ok(match (spec.name, spec.contrast.chunk) {
+            let queued = match spec.contrast.queue {
+                None => Passes::default(),
+                Some(_) => MomentumQueue::<SentenceEncoder>::added_cost(),
+            };
+            let cost = match (spec.name, spec.contrast.chunk) {
                 // A loss of two views.
                 (MethodName::SimCse | MethodName::PromptBert, None) => Passes {
                     forwards: 2 * cost.forwards,
@@ -140,7 +146,8 @@ pub(crate) fn expected_cost(spec: &MethodSpec) -> Result<Passes, MethodError> {
                     ..cost
                 },
                 _ => cost,
-            });
+            };
+            return Ok(cost + queued);
         }
         _ => {}
     }

@@ -22,6 +22,8 @@ pub enum Purpose {
     Head = 7,
     /// Gaussian vectors beside sentence vectors; the step is the mini-batch.
     Gaussian = 8,
+    /// What a queue of vectors begins with; one for the run.
+    Queue = 9,
 }
 
 /// The stream of one purpose at one step.
@@ -59,6 +61,7 @@ mod tests {
                 Purpose::Unlabelled,
                 Purpose::Head,
                 Purpose::Gaussian,
+                Purpose::Queue,
             ] {
                 for step in 0..16 {
                     assert!(seen.insert(derived_seed(seed, purpose, step)));

@@ -83,7 +83,7 @@ fn every_contrastive_method_makes_the_passes_of_theory() {
         ),
         (
             "uscal",
-            "--train-file triplets.tsv --columns anchor,positive --place sum --axes token --eps-warmup 0.5",
+            "--train-file triplets.tsv --columns anchor,positive --place sum --axes token --eps-warmup 0.5 --queue 7",
         ),
         ("promptbert", "--train-file lines.txt"),
         ("promptbert", "--train-file lines.txt --chunk 5 --denoising off --prompt [X]:[MASK]"),
@@ -94,6 +94,10 @@ fn every_contrastive_method_makes_the_passes_of_theory() {
             "--train-file lines.txt --prompt [X]:[MASK] --prompt [MASK]:[X] --form anchored --special-tokens kept",
         ),
         ("simcse", "--train-file lines.txt --prompt [X]:[MASK] --likely-tokens 3 --guesser word-table"),
+        (
+            "simcse",
+            "--train-file lines.txt --queue 40 --queue-momentum 0.9 --gaussian 3",
+        ),
     ]
     .into_iter()
     .enumerate()
@@ -242,6 +246,14 @@ fn what_cannot_be_is_refused_before_anything_is_written() {
         (
             format!("--method simcse --model-dir words/best {lines} --hard-weight 2"),
             vec!["--hard-weight", "triplets"],
+        ),
+        (
+            format!("--method simcse --model-dir words/best {lines} --queue-momentum 0.9"),
+            vec!["--queue-momentum", "--queue"],
+        ),
+        (
+            format!("--method uscal --model-dir words/best {lines} --queue 9 --queue-momentum 1.5"),
+            vec!["--queue-momentum", "[0, 1]"],
         ),
         (
             format!("--method simcse --model-dir words/best {lines} --batch 1"),

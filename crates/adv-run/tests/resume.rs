@@ -255,7 +255,7 @@ fn an_lstm_killed_at_any_moment_ends_the_same() {
     }
 }
 
-/// Vectors of sentences: an adversarial view, a head, validations between epochs; and triplets in chunks.
+/// Vectors of sentences: an adversarial view, a head, a queue, validations between epochs; triplets in chunks; and two prompts, denoised.
 #[test]
 fn contrastive_learning_killed_at_any_moment_ends_the_same() {
     let root = TempDir::new().expect("a folder");
@@ -295,11 +295,12 @@ fn contrastive_learning_killed_at_any_moment_ends_the_same() {
     let short: &str = short.leak();
     for settings in [
         format!(
-            "--method uscal --train-file {at}/lines.txt --pooling cls --start random --eps-warmup 0.5 --accumulate 2"
+            "--method uscal --train-file {at}/lines.txt --pooling cls --start random --eps-warmup 0.5 --accumulate 2 --queue 20"
         ),
         format!(
             "--method simcse --train-file {at}/triplets.tsv --columns 1,2,3 --chunk 3 --gaussian 7 --keep last"
         ),
+        format!("--method promptbert --train-file {at}/lines.txt --accumulate 2"),
     ] {
         let mut lab = Lab::of(short, settings.leak());
         lab.kill_at_random(3);

@@ -12,19 +12,20 @@ use crate::result::{LedgerResult, RunResult};
 use crate::run::{Outcome, learn, write_result};
 use crate::sentences::{EncoderChoice, SentenceEmbedder, SentenceModel};
 use crate::spec::{
-    ContrastSpec, DuplicatesName, HeadName, KeepName, MasksName, PlaceName, PromptSpec, SpecialName,
+    ContrastSpec, DuplicatesName, HeadName, KeepName, MasksName, PlaceName, PromptSpec, QueueNumbers,
+    SpecialName,
 };
-use crate::streams::{Purpose, derived_seed};
+use crate::streams::{Purpose, derived_seed, stream};
 use crate::trainer::{Ended, Files, History, LoopPlan, TrainState, read_checkpoint};
 use crate::usage::{Stopped, UsageError};
-use adv_contrast::Contrastive;
 use adv_contrast::evaluation::StsGeometry;
 use adv_contrast::sentence::{Dense, Encoder, HeadUse};
-use adv_core::Ledger;
+use adv_contrast::{Contrastive, MomentumQueue};
+use adv_core::{Ledger, Noise};
 use adv_models::MaskPolicy;
 use adv_models::text::{Place, SpecialTokens, TextModel};
 use anyhow::Result;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor, TensorData};
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use task::ContrastTask;
@@ -49,6 +50,13 @@ pub(crate) fn execute(
     let model = match spec.source.has_triplets() {
         true => model.with_hard_negatives(),
         false => model,
+    };
+    let model = match training.method.contrast.queue {
+        None => model,
+        Some(numbers) => {
+            let queue = queue(numbers, model.encoder(), training.seed, &device)?;
+            model.with_queue(queue)
+        }
     };
     let fresh = optimiser_sparing(&training.optim, TextModel::without_decay());
     let mut state = if files.checkpoint().exists() {
@@ -163,6 +171,20 @@ fn encoder(spec: &ContrastSpec, embedder: &SentenceEmbedder) -> Result<SentenceM
         MasksName::Fresh => MaskPolicy::Fresh,
     });
     Ok(encoder)
+}
+
+/// Vectors of earlier mini-batches, Gaussian ones to begin with.
+fn queue(
+    numbers: QueueNumbers,
+    encoder: &SentenceModel,
+    seed: u64,
+    device: &Device,
+) -> Result<MomentumQueue<SentenceModel>> {
+    let shape = [numbers.size, encoder.width()];
+    let mut start = vec![0.0; shape[0] * shape[1]];
+    stream(seed, Purpose::Queue, 0).normal(&mut start);
+    let start = Tensor::from_data(TensorData::new(start, shape), device);
+    Ok(MomentumQueue::new(encoder, start, numbers.momentum)?)
 }
 
 /// What the kept encoder is worth.

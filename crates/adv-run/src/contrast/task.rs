@@ -113,6 +113,16 @@ impl Task<3> for ContrastTask {
         model.encoder().begin_batch(seed);
     }
 
+    fn end_batch(
+        &self,
+        model: Self::Model,
+        targets: &SentenceBatch,
+        updated: bool,
+        ledger: &mut Ledger,
+    ) -> Self::Model {
+        model.after_batch(targets, updated, ledger)
+    }
+
     fn metric(&self) -> &'static str {
         "spearman"
     }

@@ -200,6 +200,20 @@ impl ContrastSpec {
             (given.chunk != Some(0), "--chunk must be at least 1"),
             (self.gaussian <= 65_536, "--gaussian must be at most 65536"),
             (
+                given.queue.is_none_or(|size| size <= 1_048_576),
+                "--queue must be at most 1048576",
+            ),
+            (
+                given.queue_momentum.is_none() || self.training.method.contrast.queue.is_some(),
+                "--queue-momentum is about the vectors of earlier mini-batches: say how many with --queue",
+            ),
+            (
+                given
+                    .queue_momentum
+                    .is_none_or(|share| (0.0..=1.0).contains(&share)),
+                "--queue-momentum must be in [0, 1]",
+            ),
+            (
                 self.training.batch > 1,
                 "--batch must be at least 2: a sentence is told apart from the others of its mini-batch",
             ),

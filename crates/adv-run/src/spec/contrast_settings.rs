@@ -50,6 +50,12 @@ pub struct ContrastSettings {
     /// Gaussian vectors that each sentence of a mini-batch is told apart from, too: GS-InfoNCE [default: 0]
     #[arg(long, value_name = "N", help_heading = CONTRAST)]
     pub gaussian: Option<usize>,
+    /// Vectors of earlier mini-batches that each sentence is told apart from, too, made by a copy of the encoder that follows it [default: 0]
+    #[arg(long, value_name = "N", help_heading = CONTRAST)]
+    pub queue: Option<usize>,
+    /// How much of that copy stays with an update, in [0, 1] [default: 0.995]
+    #[arg(long, value_parser = number, help_heading = CONTRAST)]
+    pub queue_momentum: Option<f64>,
     /// What becomes of equal sentences of a mini-batch: no negatives of one another, or negatives as all others [default: excluded]
     #[arg(long, help_heading = CONTRAST)]
     pub duplicates: Option<DuplicatesName>,
@@ -75,6 +81,8 @@ impl ContrastSettings {
             head: self.head.or(base.head),
             chunk: self.chunk.or(base.chunk),
             gaussian: self.gaussian.or(base.gaussian),
+            queue: self.queue.or(base.queue),
+            queue_momentum: self.queue_momentum.or(base.queue_momentum),
             duplicates: self.duplicates.or(base.duplicates),
         }
     }
@@ -104,6 +112,8 @@ impl ContrastSettings {
             (self.head.is_some(), vectors, "--head"),
             (self.chunk.is_some(), is_plain(method), "--chunk"),
             (self.gaussian.is_some(), vectors, "--gaussian"),
+            (self.queue.is_some(), vectors, "--queue"),
+            (self.queue_momentum.is_some(), vectors, "--queue-momentum"),
             (self.duplicates.is_some(), vectors, "--duplicates"),
         ];
         let unread = given.into_iter().filter(|(given, used, _)| *given && !used);
@@ -132,6 +142,8 @@ pub struct ContrastNumbers {
     pub adversarial_mask: ViewMaskName,
     /// Sentences of a pass, if not all of a mini-batch.
     pub chunk: Option<usize>,
+    /// The queue of vectors of earlier mini-batches, if there is one.
+    pub queue: Option<QueueNumbers>,
     /// Whether the data has triplets.
     pub triplets: bool,
 }
@@ -149,6 +161,10 @@ impl ContrastNumbers {
             form: s.form.unwrap_or(FormName::Article),
             adversarial_mask: s.adversarial_mask.unwrap_or(ViewMaskName::First),
             chunk: s.chunk,
+            queue: s.queue.filter(|size| *size > 0).map(|size| QueueNumbers {
+                size,
+                momentum: s.queue_momentum.unwrap_or(0.995),
+            }),
             triplets: false,
         }
     }
@@ -168,9 +184,20 @@ impl ContrastNumbers {
             form: (method == Uscal).then_some(self.form),
             adversarial_mask: (method == Uscal).then_some(self.adversarial_mask),
             chunk: self.chunk.filter(|_| is_plain(method)),
+            queue: self.queue.filter(|_| vectors).map(|queue| queue.size),
+            queue_momentum: self.queue.filter(|_| vectors).map(|queue| queue.momentum),
             ..ContrastSettings::default()
         }
     }
+}
+
+/// A queue of vectors of earlier mini-batches.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct QueueNumbers {
+    /// How many.
+    pub size: usize,
+    /// How much of the copy that makes them stays with an update.
+    pub momentum: f64,
 }
 
 /// Whether it is a contrast of views without a perturbation.

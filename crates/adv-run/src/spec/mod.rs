@@ -19,7 +19,7 @@ mod training;
 pub use contrast::{ContrastSpec, PairSource};
 pub use contrast_settings::{
     ContrastNumbers, ContrastSettings, DuplicatesName, FormName, HeadName, NegativesName, PoolingName,
-    ViewMaskName,
+    QueueNumbers, ViewMaskName,
 };
 pub use image::{EvalSpec, ImageSpec};
 pub use method::{MethodSpec, Space};
@@ -288,6 +288,7 @@ mod tests {
                 ContrastSettings {
                     hard_weight: Some(2.0),
                     chunk: Some(8),
+                    queue: Some(5),
                     pooling: Some(PoolingName::Cls),
                     negatives: Some(NegativesName::Symmetric),
                     ..ContrastSettings::default()

@@ -138,6 +138,8 @@ pub fn train<const D: usize, T: Task<D>>(
         let (loss, norm) = updates
             .learn(task, method, &batch, state)
             .with_context(|| stopped_at(plan, state))?;
+        let TrainState { model, ledger, .. } = &mut *state;
+        model.update(|model| task.end_batch(model, &sample.targets, updates.is_done(), ledger));
         state.batches += 1;
         state.seconds += begun.elapsed().as_secs_f64();
         progress.batch(state.batches, loss);

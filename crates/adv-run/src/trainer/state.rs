@@ -42,7 +42,7 @@ pub struct Movable<M>(Option<M>);
 const THERE: &str = "only a panic in an update leaves no model";
 
 impl<M> Movable<M> {
-    fn update(&mut self, step: impl FnOnce(M) -> M) {
+    pub(super) fn update(&mut self, step: impl FnOnce(M) -> M) {
         self.0 = Some(step(self.0.take().expect(THERE)));
     }
 }

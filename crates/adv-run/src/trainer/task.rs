@@ -63,6 +63,18 @@ pub trait Task<const D: usize> {
     /// Tells the model which mini-batch begins: dropout masks depend on this seed.
     fn begin_batch(&self, model: &Self::Model, seed: u64);
 
+    /// What a model takes along from a mini-batch that it has learnt from, such as vectors to tell later ones apart from; `updated`:
+    /// whether its weights have changed. Passes are booked as training.
+    fn end_batch(
+        &self,
+        model: Self::Model,
+        _targets: &<Self::Model as Objective<D>>::Targets,
+        _updated: bool,
+        _ledger: &mut Ledger,
+    ) -> Self::Model {
+        model
+    }
+
     /// What the clean figure of a validation is.
     fn metric(&self) -> &'static str {
         "accuracy"
