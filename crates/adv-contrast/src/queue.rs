@@ -73,7 +73,7 @@ impl<E: Encoder> MomentumQueue<E> {
         let new = self.encoder.valid().view(POSITIVES, candidates, None);
         let all = Tensor::cat(vec![self.vectors(), new], 0);
         let ([count, _], [kept, _]) = (all.dims(), self.vectors.dims());
-        let vectors = all.slice([count - kept..count]);
+        let vectors = all.narrow(0, count - kept, kept);
         Self {
             vectors: Param::initialized(self.vectors.id, vectors).set_require_grad(false),
             ..self
