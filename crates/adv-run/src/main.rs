@@ -18,7 +18,9 @@ fn main() -> ExitCode {
     adv_run::memory::keep_freed_memory();
     tracing_subscriber::fmt()
         .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into()),
+            tracing_subscriber::EnvFilter::try_from_default_env()
+                // What the thread of a device says of its panic comes with our error.
+                .unwrap_or_else(|_| "warn,cubecl_common::device::handle=off".into()),
         )
         .with_writer(std::io::stderr)
         .init();

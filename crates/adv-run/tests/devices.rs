@@ -216,10 +216,15 @@ fn a_short_run_on_digits_learns_as_much_on_every_cpu_device() {
     );
 }
 
-/// Drivers are looked for in an empty list.
+/// Drivers of Vulkan, in two spellings, and of OpenGL are looked for in an empty list.
 #[cfg(feature = "wgpu")]
 #[test]
 fn a_machine_without_a_gpu_is_an_error_that_says_what_to_do() {
+    const DRIVERS: [&str; 3] = [
+        "VK_DRIVER_FILES",
+        "VK_ICD_FILENAMES",
+        "__EGL_VENDOR_LIBRARY_FILENAMES",
+    ];
     let folder = tempfile::TempDir::new().expect("a folder");
     let out = std::process::Command::new(env!("CARGO_BIN_EXE_adv"))
         .args([
@@ -233,7 +238,7 @@ fn a_machine_without_a_gpu_is_an_error_that_says_what_to_do() {
             "--out",
             "run",
         ])
-        .envs(["VK_DRIVER_FILES", "VK_ICD_FILENAMES"].map(|name| (name, "/dev/null")))
+        .envs(DRIVERS.map(|name| (name, "/dev/null")))
         .current_dir(folder.path())
         .output()
         .expect("adv starts");
