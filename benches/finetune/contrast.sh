@@ -20,17 +20,19 @@ starts=${STARTS:-after-mlm minilm}
 mkdir -p "$(dirname "$lines")" "$folder"
 
 # The second start: one worker makes it, others wait.
-exec 8> "$words.lock"
-[[ $starts != *after-mlm* ]] || flock 8
-if [[ $starts == *after-mlm* && ! -e "$words/result.json" ]]; then
-    if [ -e "$words/spec.toml" ]; then
-        "$adv" train --resume "$words" --json
-    else
-        "$adv" train --method mlm --model-dir "$model" --train-file "$corpus" --columns 2 --take 32000 --updates 2000 --batch 16 \
-            --max-length 32 --lr 5e-5 --device "$device" --out "$words" --json
+if [[ $starts == *after-mlm* ]]; then
+    exec 8> "$words.lock"
+    flock 8
+    if [ ! -e "$words/result.json" ]; then
+        if [ -e "$words/spec.toml" ]; then
+            "$adv" train --resume "$words" --json
+        else
+            "$adv" train --method mlm --model-dir "$model" --train-file "$corpus" --columns 2 --take 32000 --updates 2000 --batch 16 \
+                --max-length 32 --lr 5e-5 --device "$device" --out "$words" --json
+        fi
     fi
+    flock -u 8
 fi
-flock -u 8
 
 # The starts themselves, measured once.
 for start in $starts; do

@@ -3,7 +3,7 @@
 use super::{RATE, TrainingStep};
 use adv_contrast::sentence::{Encoder, Pooling, SentenceEncoder};
 use adv_contrast::{Contrastive, InfoNce, MomentumQueue, SentenceBatch};
-use adv_core::{Carried, Ledger, Noise, Passes};
+use adv_core::{Carried, Ledger, Passes};
 use adv_models::text::{Encoded, HeadKind, TextModel, Tokenizer, Tokens};
 use adv_prompt::{FittedTemplate, PromptEncoder, Reading, Template};
 use adv_run::methods::SentenceMethod;
@@ -12,7 +12,7 @@ use adv_run::sentences::SentenceModel;
 use adv_run::spec::{
     ContrastSettings, FormName, MethodName, OptimSpec, OptimiserName, QueueNumbers, RunSpec, Settings,
 };
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::error::Error;
@@ -119,15 +119,13 @@ impl<'a> SentenceStep<'a> {
             (SentenceModel::Plain(encoder), anchors, None)
         };
         let clean = encoder.model().clean(&anchors);
-        let width = encoder.width();
         let model = Contrastive::new(encoder, InfoNce::default());
         let model = match row.queue {
             None => model,
             Some(QueueNumbers { size, momentum }) => {
-                let mut start = vec![0.0; size * width];
-                noise.normal(&mut start);
-                let start = Tensor::from_data(TensorData::new(start, [size, width]), &device);
-                let queue = MomentumQueue::new(model.encoder(), start, momentum)?;
+                let encoder = model.encoder();
+                let queue =
+                    MomentumQueue::gaussian(encoder, [size, encoder.width()], momentum, &mut noise, &device)?;
                 model.with_queue(queue)
             }
         };

@@ -3,10 +3,10 @@
 use crate::error::ContrastError;
 use crate::sentence::Encoder;
 use crate::text::{POSITIVES, SentenceBatch};
-use adv_core::Passes;
+use adv_core::{Noise, Passes};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor, TensorData};
 use std::collections::VecDeque;
 
 /// Vectors of the last sentences that were learnt from, which every anchor is told apart from (MoCo, He et al. 2020; for sentences ESimCSE,
@@ -24,7 +24,7 @@ pub struct MomentumQueue<E: Module> {
 }
 
 impl<E: Encoder> MomentumQueue<E> {
-    /// A queue that begins with the vectors `start`, `[N, W]`, and never has more; MoCo's program begins with Gaussian ones. `momentum` is
+    /// A queue that begins with the vectors `start`, `[N, W]`, and never has more. `momentum` is
     /// 0.995 in ESimCSE, 0.999 in MoCo; with 0 the copy is the encoder, with 1 it stays what it is.
     ///
     /// Errors: a momentum outside [0, 1].
@@ -38,6 +38,23 @@ impl<E: Encoder> MomentumQueue<E> {
             vectors: Param::initialized(ParamId::new(), start).set_require_grad(false),
             momentum,
         })
+    }
+
+    /// A queue that begins with Gaussian vectors of this shape, `[N, W]`, as MoCo's program does: see [`new`](Self::new).
+    pub fn gaussian(
+        encoder: &E,
+        shape: [usize; 2],
+        momentum: f64,
+        noise: &mut dyn Noise,
+        device: &Device,
+    ) -> Result<Self, ContrastError> {
+        let mut start = vec![0.0; shape.iter().product()];
+        noise.normal(&mut start);
+        Self::new(
+            encoder,
+            Tensor::from_data(TensorData::new(start, shape), device),
+            momentum,
+        )
     }
 
     /// What it adds to a mini-batch: one forward, the copy's.
@@ -62,7 +79,7 @@ impl<E: Encoder> MomentumQueue<E> {
             momentum: self.momentum,
         };
         Self {
-            encoder: self.encoder.valid().map(&mut step),
+            encoder: self.encoder.map(&mut step),
             ..self
         }
     }
@@ -99,8 +116,10 @@ struct Found {
 
 impl ModuleVisitor for Found {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.ids.push_back(param.id);
-        self.values.register(param.id, param.val());
+        // Not that of the parameter, which a module may hold in two places.
+        let id = ParamId::new();
+        self.ids.push_back(id);
+        self.values.register(id, param.val());
     }
 }
 

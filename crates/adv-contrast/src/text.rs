@@ -164,9 +164,9 @@ impl<E: Encoder> Views<3> for Contrastive<E> {
             pairs = pairs.without(excluded.clone());
         }
         let queue = self.queue.as_ref().map(MomentumQueue::vectors);
-        let further: Vec<_> = batch.further.clone().into_iter().chain(queue).collect();
-        if !further.is_empty() {
-            pairs = pairs.with_further_negatives(Tensor::cat(further, 0));
+        let further = batch.further.clone().into_iter().chain(queue);
+        if let Some(further) = further.reduce(|first, second| Tensor::cat(vec![first, second], 0)) {
+            pairs = pairs.with_further_negatives(further);
         }
         self.contrast.loss(&pairs)
     }

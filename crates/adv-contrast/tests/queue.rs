@@ -4,14 +4,12 @@ mod common;
 
 use adv_contrast::sentence::{Encoder, Pooling, SentenceEncoder};
 use adv_contrast::{ContrastError, Contrastive, InfoNce, MomentumQueue, SentenceBatch};
-use adv_core::{Batch, Carried, Ledger, Objective, Phase, Standard, TrainingMethod, Update};
-use adv_models::text::{SpecialTokens, Tokens};
+use adv_core::{Objective, Phase, Standard};
+use adv_models::text::Tokens;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::SgdConfig;
 use burn::tensor::{Device, Tensor};
-use common::{HIDDEN, SENTENCES, encoder, tokens, values};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
+use common::{HIDDEN, SENTENCES, encoder, tokens, update, values};
 
 type Model = Contrastive<SentenceEncoder>;
 
@@ -27,20 +25,6 @@ fn queue(encoder: &SentenceEncoder, rows: usize, momentum: f64) -> MomentumQueue
 
 fn bare(encoder: &SentenceEncoder, tokens: &Tokens) -> Vec<f32> {
     values(encoder.valid().encode(tokens))
-}
-
-/// The gradients of one mini-batch, and its passes.
-fn gradients(model: &Model, batch: &SentenceBatch) -> (Update, Ledger) {
-    let text = model.encoder().model();
-    let clean = text.clean(&batch.anchors);
-    let samples = Batch::new(clean, batch).with_mask(text.mask(&batch.anchors, SpecialTokens::Perturbed));
-    let mut ledger = Ledger::new();
-    ledger.begin_batch(Phase::Training);
-    model.encoder().begin_batch(3);
-    let mut noise = ChaCha8Rng::seed_from_u64(1);
-    let mut carried = Carried::default();
-    let update = Standard.gradients(model, &samples, &mut carried, &mut noise, &mut ledger);
-    (update.unwrap(), ledger)
 }
 
 /// All weights in their order, one after the other.
@@ -114,7 +98,7 @@ fn trained(rate: f64) -> Model {
     let encoder = encoder(Pooling::Mean);
     let sentences = SentenceBatch::new(tokens(&encoder, &SENTENCES, 0));
     let model = Contrastive::new(encoder.clone(), InfoNce::default()).with_queue(queue(&encoder, 3, 0.9));
-    let (update, _) = gradients(&model, &sentences);
+    let (update, _) = update(&model, &sentences, &Standard);
     SgdConfig::new().init().step(rate, model, update.gradients)
 }
 
@@ -147,7 +131,10 @@ fn a_queue_is_what_further_vectors_are_and_no_part_of_the_gradient() {
     };
     assert_eq!(loss(&queued, &gaussian), loss(&plain, &twice));
 
-    let ((with, ledger), (without, _)) = (gradients(&queued, &sentences), gradients(&plain, &further));
+    let ((with, ledger), (without, _)) = (
+        update(&queued, &sentences, &Standard),
+        update(&plain, &further, &Standard),
+    );
     assert_eq!(with.gradients.len(), without.gradients.len());
     let mut ledger = ledger;
     let before = ledger.total(Phase::Training);

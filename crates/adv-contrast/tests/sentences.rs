@@ -3,18 +3,16 @@
 mod common;
 
 use adv_contrast::sentence::{
-    Dense, DenseActivation, Embedder, Encoder, Encoding, HeadUse, Pooling, SentenceEncoder, SentenceError,
-    SentenceSettings, Vectors,
+    Dense, DenseActivation, Embedder, Encoder, Encoding, HeadUse, Pooling, SentenceError, SentenceSettings,
+    Vectors,
 };
 use adv_contrast::{Contrastive, GradCache, InfoNce, SentenceBatch};
-use adv_core::{Batch, Carried, Ledger, Phase, Standard, TrainingMethod, Update};
+use adv_core::{Standard, Update};
 use adv_models::MaskPolicy;
-use adv_models::text::{SpecialTokens, Tokenizer};
+use adv_models::text::Tokenizer;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
-use common::{HIDDEN, SENTENCES, encoder, text_model, tokens, values};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
+use common::{HIDDEN, SENTENCES, encoder, text_model, tokens, update, values};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -121,28 +119,6 @@ fn a_head_of_training_is_left_out_where_vectors_are_used() {
     assert_ne!(behind, bare);
     let always = plain.with_head(head, HeadUse::Always).valid();
     assert_eq!(values(always.encode(&tokens)), behind);
-}
-
-/// One update; SimCSE's cost is that of its two views.
-fn update(
-    model: &Contrastive<SentenceEncoder>,
-    batch: &SentenceBatch,
-    method: &dyn TrainingMethod<3, Contrastive<SentenceEncoder>>,
-) -> (Update, Ledger) {
-    let text = model.encoder().model();
-    let (clean, mask) = (
-        text.clean(&batch.anchors),
-        text.mask(&batch.anchors, SpecialTokens::Perturbed),
-    );
-    let samples = Batch::new(clean, batch).with_mask(mask);
-    let mut ledger = Ledger::new();
-    ledger.begin_batch(Phase::Training);
-    model.encoder().begin_batch(3);
-    let mut noise = ChaCha8Rng::seed_from_u64(1);
-    let update = method
-        .gradients(model, &samples, &mut Carried::default(), &mut noise, &mut ledger)
-        .unwrap();
-    (update, ledger)
 }
 
 /// All gradients in the order of the parameters.

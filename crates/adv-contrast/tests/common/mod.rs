@@ -1,8 +1,12 @@
 //! A tiny encoder and its sentences.
 
 use adv_contrast::sentence::{Encoder, Pooling, SentenceEncoder};
-use adv_models::text::{Encoded, EncoderConfig, HeadKind, TextModel, Tokens};
+use adv_contrast::{Contrastive, SentenceBatch};
+use adv_core::{Batch, Carried, Ledger, Phase, TrainingMethod, Update};
+use adv_models::text::{Encoded, EncoderConfig, HeadKind, SpecialTokens, TextModel, Tokens};
 use burn::tensor::{Device, Tensor};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
 use serde_json::json;
 use std::path::Path;
 
@@ -47,4 +51,26 @@ pub const SENTENCES: [&[u32]; 5] = [
 
 pub fn values<const D: usize>(t: Tensor<D>) -> Vec<f32> {
     t.into_data().iter().collect()
+}
+
+/// One update; SimCSE's cost is that of its two views.
+pub fn update(
+    model: &Contrastive<SentenceEncoder>,
+    batch: &SentenceBatch,
+    method: &dyn TrainingMethod<3, Contrastive<SentenceEncoder>>,
+) -> (Update, Ledger) {
+    let text = model.encoder().model();
+    let (clean, mask) = (
+        text.clean(&batch.anchors),
+        text.mask(&batch.anchors, SpecialTokens::Perturbed),
+    );
+    let samples = Batch::new(clean, batch).with_mask(mask);
+    let mut ledger = Ledger::new();
+    ledger.begin_batch(Phase::Training);
+    model.encoder().begin_batch(3);
+    let mut noise = ChaCha8Rng::seed_from_u64(1);
+    let update = method
+        .gradients(model, &samples, &mut Carried::default(), &mut noise, &mut ledger)
+        .unwrap();
+    (update, ledger)
 }

@@ -21,11 +21,11 @@ use crate::usage::{Stopped, UsageError};
 use adv_contrast::evaluation::StsGeometry;
 use adv_contrast::sentence::{Dense, Encoder, HeadUse};
 use adv_contrast::{Contrastive, MomentumQueue};
-use adv_core::{Ledger, Noise};
+use adv_core::Ledger;
 use adv_models::MaskPolicy;
 use adv_models::text::{Place, SpecialTokens, TextModel};
 use anyhow::Result;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use task::ContrastTask;
@@ -53,8 +53,11 @@ pub(crate) fn execute(
     };
     let model = match training.method.contrast.queue {
         None => model,
-        Some(numbers) => {
-            let queue = queue(numbers, model.encoder(), training.seed, &device)?;
+        Some(QueueNumbers { size, momentum }) => {
+            let encoder = model.encoder();
+            let mut noise = stream(training.seed, Purpose::Queue, 0);
+            let queue =
+                MomentumQueue::gaussian(encoder, [size, encoder.width()], momentum, &mut noise, &device)?;
             model.with_queue(queue)
         }
     };
@@ -171,20 +174,6 @@ fn encoder(spec: &ContrastSpec, embedder: &SentenceEmbedder) -> Result<SentenceM
         MasksName::Fresh => MaskPolicy::Fresh,
     });
     Ok(encoder)
-}
-
-/// Vectors of earlier mini-batches, Gaussian ones to begin with.
-fn queue(
-    numbers: QueueNumbers,
-    encoder: &SentenceModel,
-    seed: u64,
-    device: &Device,
-) -> Result<MomentumQueue<SentenceModel>> {
-    let shape = [numbers.size, encoder.width()];
-    let mut start = vec![0.0; shape[0] * shape[1]];
-    stream(seed, Purpose::Queue, 0).normal(&mut start);
-    let start = Tensor::from_data(TensorData::new(start, shape), device);
-    Ok(MomentumQueue::new(encoder, start, numbers.momentum)?)
 }
 
 /// What the kept encoder is worth.

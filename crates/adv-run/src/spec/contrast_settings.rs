@@ -173,6 +173,7 @@ impl ContrastNumbers {
     pub(super) fn filled(&self, method: MethodName) -> ContrastSettings {
         use MethodName::{Scal, Uscal};
         let (vectors, scal) = (method.is_contrastive(), method == Scal);
+        let queue = self.queue.filter(|_| vectors);
         let summed = scal && self.convex.is_none();
         ContrastSettings {
             temperature: (vectors || scal).then_some(self.temperature),
@@ -184,8 +185,8 @@ impl ContrastNumbers {
             form: (method == Uscal).then_some(self.form),
             adversarial_mask: (method == Uscal).then_some(self.adversarial_mask),
             chunk: self.chunk.filter(|_| is_plain(method)),
-            queue: self.queue.filter(|_| vectors).map(|queue| queue.size),
-            queue_momentum: self.queue.filter(|_| vectors).map(|queue| queue.momentum),
+            queue: queue.map(|queue| queue.size),
+            queue_momentum: queue.map(|queue| queue.momentum),
             ..ContrastSettings::default()
         }
     }
